@@ -44,10 +44,14 @@ const raw = (min: number, max: number) =>
   z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length >= min && v.length <= max, `expected ${min} to ${max} bytes`)
 
 const hexed = <T extends `0x${string}`>(length: number, make: (text: string) => T) =>
-  z.codec(raw(length, length), z.custom<T>((v) => typeof v === 'string'), {
-    decode: (bytes) => make(toHex(bytes)),
-    encode: (text) => Uint8Array.from(octets(text)),
-  })
+  z.codec(
+    raw(length, length),
+    z.custom<T>((v) => typeof v === 'string'),
+    {
+      decode: (bytes) => make(toHex(bytes)),
+      encode: (text) => Uint8Array.from(octets(text)),
+    },
+  )
 
 function octets(text: string): number[] {
   const out: number[] = []
@@ -57,17 +61,24 @@ function octets(text: string): number[] {
 
 /** Big integers travel as minimal big-endian bytes, since DAG-CBOR's own integers end at 64 bits. */
 const unsigned = (bits: number) =>
-  z.codec(raw(0, bits / 8), z.bigint().min(0n).max((1n << BigInt(bits)) - 1n), {
-    decode: (bytes) => {
-      let value = 0n
-      for (const byte of bytes) value = (value << 8n) | BigInt(byte)
-      return value
+  z.codec(
+    raw(0, bits / 8),
+    z
+      .bigint()
+      .min(0n)
+      .max((1n << BigInt(bits)) - 1n),
+    {
+      decode: (bytes) => {
+        let value = 0n
+        for (const byte of bytes) value = (value << 8n) | BigInt(byte)
+        return value
+      },
+      encode: (value) => {
+        const hex = value === 0n ? '' : value.toString(16)
+        return Uint8Array.from(octets(`0x${hex.length % 2 === 1 ? '0' : ''}${hex}`))
+      },
     },
-    encode: (value) => {
-      const hex = value === 0n ? '' : value.toString(16)
-      return Uint8Array.from(octets(`0x${hex.length % 2 === 1 ? '0' : ''}${hex}`))
-    },
-  })
+  )
 
 /** The building blocks of wire types; each refuses what is out of its bounds. */
 export const wire = {
@@ -76,7 +87,11 @@ export const wire = {
   uint: (max: number = Number.MAX_SAFE_INTEGER) => z.number().int().min(0).max(max),
   text: (max: number) => z.string().max(max),
   bigint: unsigned,
-  credits: z.codec(unsigned(128), z.custom<Credits>((v) => typeof v === 'bigint'), { decode: credits, encode: (v) => v }),
+  credits: z.codec(
+    unsigned(128),
+    z.custom<Credits>((v) => typeof v === 'bigint'),
+    { decode: credits, encode: (v) => v },
+  ),
   account: hexed(20, account),
   address: hexed(20, address),
   digest: hexed(32, digest),

@@ -137,3 +137,34 @@ export interface Runtime {
   readonly metrics: Metrics
   readonly compute: Compute
 }
+
+/** One HTTP request as a door sees it. Header names are lower case; a repeated header's values are joined by `,`. */
+export interface HttpRequest {
+  readonly method: string
+  /** Path and query exactly as the client sent them, since a signature covers their spelling. */
+  readonly target: string
+  readonly headers: ReadonlyMap<string, string>
+  readonly body: AsyncIterable<Uint8Array>
+  readonly remote: string
+  /** Fires when the client goes away. */
+  readonly signal: AbortSignal
+}
+
+/** Takes a response body piece by piece; a resolved `write` frees the caller's memory and holds it back while the client is slow. */
+export interface Sink {
+  write(bytes: Uint8Array): Promise<void>
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** A function streams; when it throws, the connection is cut so that a partial body is never taken for a whole one. */
+  readonly body: Uint8Array | ((sink: Sink) => Promise<void>) | null
+}
+
+export interface HttpServer {
+  listen(
+    at: { host: string; port: number },
+    handle: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<{ address: string; port: number; close(): Promise<void> }>
+}

@@ -59,7 +59,7 @@ export interface Kernel {
   decode(slab: Slab, at: FramePosition, plainBytes: number, shardBytes: number, have: readonly number[]): Promise<DecodeResult>
   /** Rebuilds the shards named in `want` from those in `have`, and their leaf hashes, without decrypting: for repair. */
   rebuild(slab: Slab, shardBytes: number, have: readonly number[], want: readonly number[]): Promise<void>
-  /** Root of the tree over concatenated 32-byte leaf hashes (SHA-256, inner node = SHA-256(left‖right), odd node promoted). */
+  /** Root of the tree over concatenated 32-byte leaf hashes (SHA-256, inner node = SHA-256(left‖right), padded to a power of two with all-zero leaves, so that the depth follows from the count). */
   root(leaves: Uint8Array): Promise<Digest>
   /** Leaf hashes of arbitrary bytes (a provider checking its piece): ⌈length / 4096⌉ × 32 bytes. */
   leavesOf(bytes: Uint8Array): Promise<Uint8Array>
