@@ -1,0 +1,141 @@
+/**
+ * Every EIP-712 type that somebody signs, in one place shared by signers, verifiers and contract tests. Hashing is our
+ * own few lines on `Crypto`, since viem's encoder is built for wallets and costs a hundred times more per signature.
+ */
+import { assert } from '../std/assert.ts'
+import { bigEndian, concat, utf8 } from '../std/bytes.ts'
+import type { Crypto } from './crypto.ts'
+import { bytesOf, type Hex } from './ids.ts'
+
+/** Members in signing order; only static types are used, so that encoding is concatenation. */
+export interface TypedStruct {
+  readonly name: string
+  readonly members: readonly (readonly [name: string, type: StaticType])[]
+}
+export type StaticType = 'address' | 'bytes32' | 'uint8' | 'uint32' | 'uint40' | 'uint64' | 'uint128' | 'uint256'
+export type TypedValue = Readonly<Record<string, Hex | bigint | number>>
+
+export interface Domain {
+  readonly name: string
+  readonly version: string
+  readonly chainId: number
+  /** Absent for what is only ever checked off chain. */
+  readonly verifyingContract?: Hex
+}
+
+/** Escrow: cumulative promise of a payer to a payee. Amount in the asset's smallest unit (µcredits). */
+export const VOUCHER: TypedStruct = {
+  name: 'Voucher',
+  members: [
+    ['payer', 'address'],
+    ['payee', 'address'],
+    ['asset', 'address'],
+    ['net', 'uint32'],
+    ['channelId', 'uint64'],
+    ['cumulative', 'uint128'],
+  ],
+}
+
+/** Escrow.redeemProved: what a proved unit of a channel costs. */
+export const RATE: TypedStruct = {
+  name: 'Rate',
+  members: [
+    ['channel', 'bytes32'],
+    ['unit', 'bytes32'],
+    ['numerator', 'uint128'],
+    ['denominator', 'uint128'],
+  ],
+}
+
+/** A storage data set, co-signed by customer (session key) and provider (device's operator key). */
+export const SET_HEAD: TypedStruct = {
+  name: 'Head',
+  members: [
+    ['net', 'uint32'],
+    ['setId', 'bytes32'],
+    ['provider', 'address'],
+    ['customer', 'address'],
+    ['root', 'bytes32'],
+    ['count', 'uint64'],
+    ['totalBytes', 'uint64'],
+    ['version', 'uint64'],
+    ['expiresAt', 'uint40'],
+  ],
+}
+
+/** What a gateway's session key orders of a storage provider. `op` is ORDER_OP of the storage resource. */
+export const STORAGE_ORDER: TypedStruct = {
+  name: 'StorageOrder',
+  members: [
+    ['account', 'address'],
+    ['device', 'bytes32'],
+    ['op', 'uint8'],
+    ['pieceId', 'bytes32'],
+    ['maxBytes', 'uint64'],
+    ['expiry', 'uint64'],
+    ['serial', 'uint64'],
+  ],
+}
+
+/** Off-chain domain of messages between storage peers of one chain. */
+export const storageDomain = (chainId: number): Domain => ({ name: 'Cairn Storage', version: '1', chainId })
+export const escrowDomain = (chainId: number, escrow: Hex): Domain => ({
+  name: 'Cairn Escrow',
+  version: '1',
+  chainId,
+  verifyingContract: escrow,
+})
+/** Heads are checked by StorageProofs once it is deployed; until then the domain names no contract. */
+export const headDomain = (chainId: number): Domain => ({ name: 'Cairn StorageProofs', version: '1', chainId })
+
+const width: Readonly<Record<StaticType, number>> = {
+  address: 20,
+  bytes32: 32,
+  uint8: 1,
+  uint32: 4,
+  uint40: 5,
+  uint64: 8,
+  uint128: 16,
+  uint256: 32,
+}
+
+function word(type: StaticType, value: Hex | bigint | number, name: string): Uint8Array {
+  if (type === 'bytes32' || type === 'address') {
+    assert(typeof value === 'string', `${name} is hexadecimal`)
+    const bytes = bytesOf(value)
+    assert(bytes.length === width[type], `${name} has ${width[type]} bytes`)
+    return concat([new Uint8Array(32 - bytes.length), bytes])
+  }
+  assert(typeof value !== 'string', `${name} is an integer`)
+  const integer = BigInt(value)
+  assert(integer >> BigInt(8 * width[type]) === 0n, `${name} fits ${type}`)
+  return bigEndian(integer, 32)
+}
+
+const typeString = (type: TypedStruct): string => `${type.name}(${type.members.map(([name, kind]) => `${kind} ${name}`).join(',')})`
+
+/** EIP-712 domain separator. Compute once per domain and keep it. */
+export function domainSeparator(crypto: Crypto, domain: Domain): Uint8Array {
+  const contract = domain.verifyingContract
+  const type = `EIP712Domain(string name,string version,uint256 chainId${contract === undefined ? '' : ',address verifyingContract'})`
+  return crypto.keccak256(
+    crypto.keccak256(utf8(type)),
+    crypto.keccak256(utf8(domain.name)),
+    crypto.keccak256(utf8(domain.version)),
+    bigEndian(BigInt(domain.chainId), 32),
+    ...(contract === undefined ? [] : [word('address', contract, 'verifyingContract')]),
+  )
+}
+
+/** The 32-byte hash that is signed: keccak256(0x1901 ‖ domain separator ‖ struct hash). */
+export function typedDataHash(crypto: Crypto, separator: Uint8Array, type: TypedStruct, value: TypedValue): Uint8Array {
+  const struct = crypto.keccak256(
+    crypto.keccak256(utf8(typeString(type))),
+    ...type.members.map(([name, kind]) => {
+      const member = value[name]
+      assert(member !== undefined, `${type.name}.${name} is given`)
+      return word(kind, member, name)
+    }),
+  )
+  return crypto.keccak256(Uint8Array.of(0x19, 0x01), separator, struct)
+}
