@@ -1,0 +1,147 @@
+/**
+ * The chain as the roles see it: a view of confirmed state that is always there (possibly stale, and it says so), and
+ * transactions that are sent until they are final. Serving never waits for either.
+ */
+import type { Account, Address, DeviceId, Digest, Epoch, Hex, NetworkId } from '../protocol/ids.ts'
+import type { UnixMs } from '../protocol/units.ts'
+
+/** Scope bits of a session key, as in Delegations.sol. */
+export const SCOPE = { voucher: 1, storage: 2, pointer: 4 } as const
+
+export interface ChainHead {
+  readonly number: bigint
+  readonly hash: Digest
+  /** Seconds. */
+  readonly timestamp: number
+}
+
+export interface DeviceRow {
+  readonly id: DeviceId
+  readonly owner: Account
+  readonly net: NetworkId
+  /** ERC-7913 signer bytes: 20-byte address, or P-256 verifier ‖ x ‖ y. */
+  readonly signer: Hex
+  /** Ed25519 public key of the peer. */
+  readonly transportKey: Hex
+  /** Last announced endpoint, e.g. `/ip4/127.0.0.1/tcp/4001`, or ''. */
+  readonly endpoint: string
+  readonly status: 'active' | 'retired' | 'revoked'
+}
+
+export interface NetworkRow {
+  readonly id: NetworkId
+  readonly epochSeconds: number
+  readonly minStake: bigint
+  readonly challengeSeconds: number
+  readonly feeBps: number
+}
+
+export interface RootRow {
+  readonly net: NetworkId
+  readonly asset: Address
+  readonly epoch: Epoch
+  /** Publication counter. */
+  readonly index: number
+  readonly root: Digest
+  readonly total: bigint
+  readonly dataHash: Digest
+  readonly state: 'pending' | 'active' | 'vetoed' | 'challenged' | 'rejected'
+}
+
+export interface EvidenceCommit {
+  readonly net: NetworkId
+  readonly epoch: Epoch
+  readonly verifier: Account
+  readonly digest: Digest
+  readonly bytes: number
+  readonly block: bigint
+}
+
+export interface PointerRow {
+  readonly account: Account
+  readonly digest: Digest
+  readonly extra: Digest
+  readonly seq: bigint
+}
+
+export interface ChannelRow {
+  readonly payer: Account
+  readonly payee: Account
+  readonly asset: Address
+  readonly net: NetworkId
+  readonly channelId: bigint
+  readonly earmark: bigint
+  readonly redeemed: bigint
+}
+
+export interface Addresses {
+  readonly token: Address
+  readonly credits: Address
+  readonly escrow: Address
+  readonly networks: Address
+  readonly devices: Address
+  readonly staking: Address
+  readonly delegations: Address
+  readonly pointers: Address
+  readonly evidence: Address
+  readonly rewards: Address
+  readonly publisher: Address
+}
+
+/** Confirmed state (≥ 3 blocks deep), indexed from event logs. Reads are immediate and never touch the network. */
+export interface ChainView {
+  readonly chainId: number
+  readonly addresses: Addresses
+  /** The confirmed head, null before the first sync. */
+  head(): ChainHead | null
+  /** When the view last advanced; a long gap means the chain is away: a visible *degraded* state. */
+  freshAt(): UnixMs
+  degraded(): boolean
+  network(id: NetworkId): NetworkRow | null
+  devices(net: NetworkId): readonly DeviceRow[]
+  device(id: DeviceId): DeviceRow | null
+  /** Active self stake. */
+  stakeOf(operator: Account, net: NetworkId): bigint
+  /** Whether `key` may act for `account` in every bit of `scope` at `atMs`. An account may always act for itself. */
+  sessionActive(account: Account, key: Address, scope: number, atMs: UnixMs): boolean
+  channel(payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint): ChannelRow | null
+  channelsOf(payer: Account): readonly ChannelRow[]
+  /** Escrow account of (owner, asset). */
+  escrow(owner: Account, asset: Address): { available: bigint; thawing: bigint; earned: bigint }
+  pointer(account: Account): PointerRow | null
+  evidence(net: NetworkId, epoch: Epoch): readonly EvidenceCommit[]
+  /** Hash that a verifier committed for its nonce of an epoch, or null. */
+  nonceCommit(net: NetworkId, epoch: Epoch, verifier: Account): Digest | null
+  roots(net: NetworkId): readonly RootRow[]
+  /** Cumulative amount that `account` has claimed from a pot. */
+  claimed(net: NetworkId, asset: Address, account: Account): bigint
+  pot(net: NetworkId, asset: Address): { funded: bigint; allocated: bigint; claimed: bigint }
+  /**
+   * keccak(hash of the first confirmed block with timestamp ≥ e·L whose parent is earlier, net, e), from headers.
+   * `void` when the epoch ended without such a block inside it: no pay, no fault.
+   */
+  epochSeed(net: NetworkId, epoch: Epoch): { is: 'seed'; seed: Digest } | { is: 'waiting' } | { is: 'void' }
+  /** Resolves when the view has advanced past what it was at the call, or after `ms`. */
+  advanced(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** A call that changes the chain. Names and arguments are the contracts' own. */
+export interface ChainCall {
+  readonly contract: keyof Addresses
+  readonly function: string
+  readonly args: readonly unknown[]
+  /** Two calls with one key are one intent: the second waits for, and returns, the first's outcome; survives restarts. */
+  readonly key?: string
+}
+
+export type CallOutcome =
+  | { readonly is: 'confirmed'; readonly hash: Digest; readonly block: bigint }
+  /** Refused by the contract, in simulation or on chain; `error` is the decoded custom error. */
+  | { readonly is: 'reverted'; readonly error: string; readonly data: Readonly<Record<string, unknown>> }
+
+/** Sends for one account through one nonce queue; a transaction is kept and sent again until it is 64 blocks deep. */
+export interface ChainSigner {
+  readonly account: Account
+  /** Simulated, then sent. Resolves when confirmed; rejects with CHAIN_AWAY or DEADLINE after `deadlineMs`, and goes on trying if keyed. */
+  send(call: ChainCall, deadlineMs?: number): Promise<CallOutcome>
+}
