@@ -1,0 +1,172 @@
+/**
+ * The contract that every resource fulfils. The core (node, gateway, verifier, CLI, docs) is generic over it and knows
+ * none by name. Resources differ in who meters, what proves the work, how often, whether location matters and whether
+ * work is deterministic; nothing here assumes one answer. A resource never touches balances: it says what is payable.
+ */
+import type { Crypto } from '../protocol/crypto.ts'
+import type { Cid, DeviceId, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
+import type { Schema } from '../protocol/schema.ts'
+import type { Credits, Ppm } from '../protocol/units.ts'
+import type { ChainView } from '../runtime/chain.ts'
+import type { Database, Disk, Duplex, HttpServer, Network, Runtime } from '../runtime/index.ts'
+
+/** The types by which one resource differs from another. */
+export interface Kind {
+  Terms: unknown
+  Order: unknown
+  Work: unknown
+  Claim: unknown
+  Challenge: unknown
+  Proof: unknown
+  Observation: unknown
+  Carry: unknown
+}
+
+/** unit → CUMULATIVE integer, per lease. */
+export type Usage = Readonly<Record<string, bigint>>
+export type GroupKey = string
+
+/** Why somebody is not paid: a code, the numbers, and the evidence behind it. */
+export interface Reason {
+  readonly code: string
+  readonly data: Readonly<Record<string, string | bigint>>
+  readonly evidence: readonly Cid[]
+}
+/** `units` is what is payable. */
+export type Verdict = { readonly ok: true; readonly units: Usage } | { readonly ok: false; readonly units: Usage; readonly reason: Reason }
+
+export type Answer<P> =
+  | { readonly is: 'proof'; readonly proof: P; readonly at: bigint }
+  | { readonly is: 'refusal'; readonly reason: Reason }
+  | { readonly is: 'silence' }
+
+export type Match =
+  | { readonly ok: true; readonly parts: readonly { readonly offer: Cid; readonly role: string }[] }
+  | { readonly ok: false; readonly whyNot: ReadonlyMap<Cid, Reason> }
+
+export interface Score {
+  readonly subject: SubjectId
+  readonly score: Ppm
+  readonly reasons: readonly Reason[]
+}
+
+export interface Signed<T> {
+  readonly body: T
+  readonly by: DeviceId
+  readonly signature: Uint8Array
+}
+
+/** What a provider sells, signed and expiring. */
+export interface Offer<Terms> {
+  readonly id: Cid
+  readonly device: DeviceId
+  readonly operator: string
+  readonly net: NetworkId
+  readonly terms: Terms
+  /** Unix milliseconds. */
+  readonly expires: bigint
+}
+
+export interface Lease<Terms> {
+  readonly id: string
+  readonly customer: string
+  readonly terms: Terms
+}
+
+export interface LeaseHealth<K extends Kind> {
+  readonly lease: Lease<K['Terms']>
+  readonly score: Ppm
+}
+
+/** One subject's epoch: its claims and the verdicts about them. */
+export interface Group<K extends Kind> {
+  readonly key: GroupKey
+  readonly epoch: Epoch
+  readonly members: readonly {
+    readonly subject: SubjectId
+    readonly claims: readonly K['Claim'][]
+    readonly verdicts: readonly { readonly challenge: K['Challenge']; readonly verdict: Verdict }[]
+  }[]
+}
+
+export interface NodeRuntime extends Runtime {
+  readonly network: Network
+  readonly disk: Disk
+  readonly database: Database
+  readonly chain: ChainView
+}
+
+export interface GatewayRuntime extends Runtime {
+  readonly network: Network
+  readonly disk: Disk
+  readonly database: Database
+  readonly chain: ChainView
+  readonly http: HttpServer
+}
+
+export interface VerifierRuntime extends Runtime {
+  readonly network: Network
+  readonly chain: ChainView
+  /** Where a subject's node answers. */
+  peerOf(subject: SubjectId): PeerId | null
+}
+
+export interface Provider<K extends Kind> {
+  capacity(): K['Terms']
+  /** `meter` resolves once the payer has covered the work, so exposure is bounded. */
+  serve(lease: Lease<K['Terms']>, io: Duplex, meter: (work: K['Work']) => Promise<void>, signal: AbortSignal): Promise<void>
+  /** Committed before the epoch's seed exists. */
+  claim(epoch: Epoch): Promise<readonly K['Claim'][]>
+  prove(challenge: K['Challenge'], signal: AbortSignal): Promise<K['Proof'] | Reason>
+  drain(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** Where a customer's own client connects. */
+export interface Door {
+  readonly id: string
+  readonly side: 'gateway' | 'node'
+  readonly needs: readonly ('http' | 'tcp' | 'udp' | 'process')[]
+  open(rt: GatewayRuntime | NodeRuntime, signal: AbortSignal): Promise<{ address: string; close(): Promise<void> }>
+}
+
+/** A way to cheat or break, run by conformance and simulation: it must be unpaid within `caughtWithin` epochs. */
+export interface Fault<K extends Kind> {
+  readonly id: string
+  readonly provide: Resource<K>['provide']
+  readonly caughtWithin: number
+  /** `Reason.code` that the operator reads. */
+  readonly reason: string
+}
+
+export interface Resource<K extends Kind> {
+  readonly id: string
+  /** Bumped with any change of a pure function; old versions stay importable, so that old epochs can be re-run. */
+  readonly rules: number
+  readonly units: readonly { readonly id: string; readonly per: 'once' | 'second'; readonly about: string }[]
+  readonly subject: 'node' | 'device'
+  readonly clock:
+    | { readonly every: 'epoch'; readonly count: number }
+    | { readonly every: 'work' }
+    | { readonly every: 'seconds'; readonly n: number }
+  readonly schemas: { readonly [N in keyof K]: Schema<K[N]> }
+
+  provide(rt: NodeRuntime, terms: K['Terms']): Promise<Provider<K>>
+  readonly doors: readonly Door[]
+  observe(rt: VerifierRuntime, challenge: K['Challenge'], target: SubjectId, signal: AbortSignal): Promise<K['Observation'] | null>
+  /** Repair, respawn, migrate. */
+  tend?(rt: GatewayRuntime, leases: AsyncIterable<LeaseHealth<K>>, signal: AbortSignal): Promise<void>
+
+  match(order: K['Order'], offers: readonly Offer<K['Terms']>[], seed: Seed): Match
+  meter(
+    sofar: Usage,
+    mine: Signed<K['Work']>,
+    peer: Signed<K['Work']> | null,
+  ): { readonly ok: true; readonly usage: Usage } | { readonly ok: false; readonly reason: Reason }
+  price(usage: Usage, terms: K['Terms']): Credits
+  challenge(crypto: Crypto, claim: K['Claim'], seed: Seed): readonly K['Challenge'][]
+  verify(crypto: Crypto, challenge: K['Challenge'], answer: Answer<K['Proof']>, seen: readonly Signed<K['Observation']>[]): Verdict
+  group(subject: { readonly id: SubjectId; readonly claim: K['Claim'] }): GroupKey
+  score(group: Group<K>, carry: K['Carry'] | null): { readonly scores: readonly Score[]; readonly carry: K['Carry'] }
+  readonly faults: readonly Fault<K>[]
+}
