@@ -119,8 +119,12 @@ interface INetworkRegistry {
     function verifierOf(uint32 net) external view returns (address);
     function arbiterOf(uint32 net) external view returns (address);
     function verifierNetOf(uint32 net) external view returns (uint32);
-    /// @return publisher Who may publish; interval seconds between publications; window seconds until activation.
-    function rootRules(uint32 net) external view returns (address publisher, uint40 interval, uint40 window);
+    /// @return publisher Who may publish; interval seconds between publications; window seconds until activation;
+    /// epoch the current one.
+    function rootRules(uint32 net)
+        external
+        view
+        returns (address publisher, uint40 interval, uint40 window, uint32 epoch);
     /// @return minStake CAIRN wei; thaw seconds; maxSlashBps of one window; active whether the network is open.
     function stakeRules(uint32 net)
         external

@@ -13,16 +13,23 @@ interface IRewardsDistributor {
         Rejected
     }
 
+    /// @dev A claim touches the first slot only, a publication mostly the second.
+    /// @param claimed Paid out so far; never above `allocated`.
+    /// @param allocated Highest total of an activated root that was touched; never above `funded`.
+    /// @param funded Received so far.
+    /// @param published Publications so far, which is the index of the next one.
+    /// @param lastEpoch Epoch of the last publication.
+    /// @param lastAt Unix seconds of the last publication.
     struct Pot {
-        uint128 funded;
         uint128 claimed;
         uint128 allocated;
+        uint128 funded;
         uint32 published;
         uint32 lastEpoch;
         uint40 lastAt;
-        uint8 vetoes;
     }
 
+    /// @dev Active is never stored: it is Pending from `activeAt` on.
     struct Root {
         bytes32 root;
         uint128 total;
