@@ -1,0 +1,140 @@
+/** Which pieces make a segment, where they are, and what each provider's manifest must say. Called inside transactions. */
+
+import { type DeviceId, type Digest, deviceId, digest } from '../../../protocol/ids.ts'
+import type { Database, SqlRow } from '../../../runtime/index.ts'
+import { assert } from '../../../std/assert.ts'
+import type { ManifestEntry } from '../messages.ts'
+import type { PlacedPiece, SegmentRecord } from './records.ts'
+
+export interface SegmentTable {
+  /** Registers a segment with one reference. Its pieces enter the next data sets. */
+  add(segment: SegmentRecord): void
+  addReference(id: Digest): void
+  /** Drops a reference; with the last one the pieces leave the manifests. */
+  release(id: Digest): void
+  get(id: Digest): SegmentRecord | null
+  /** Replaces the pieces of some shards (repair, exit). */
+  move(id: Digest, pieces: readonly PlacedPiece[]): void
+  /** Segments in id order after `after`, for repair scans. */
+  scan(after: string, limit: number): readonly SegmentRecord[]
+  count(): number
+  /** Pieces of a log batch, replicated whole. */
+  addBatchPiece(batch: number, device: DeviceId, piece: Digest, size: number, root: Digest): void
+  /** The log up to `batch` is covered by a snapshot: its pieces leave the manifests. */
+  dropBatches(upTo: number): void
+  /** Pieces on a device that its last co-signed data set does not name yet, and named ones that left. */
+  unsigned(device: DeviceId): { adds: readonly ManifestEntry[]; removes: readonly Digest[] }
+  markSigned(device: DeviceId, adds: readonly Digest[], removes: readonly Digest[]): void
+  manifest(device: DeviceId): readonly ManifestEntry[]
+  /** Devices that hold anything of this gateway's. */
+  devices(): readonly DeviceId[]
+}
+
+const placedOf = (row: SqlRow): PlacedPiece => ({
+  shard: Number(row['shard']),
+  device: deviceId(String(row['device'])),
+  pieceId: digest(String(row['id'])),
+  root: digest(String(row['root'])),
+})
+
+const entryOf = (row: SqlRow): ManifestEntry => ({
+  pieceId: digest(String(row['id'])),
+  size: Number(row['size']),
+  root: digest(String(row['root'])),
+})
+
+export function openSegmentTable(database: Database): SegmentTable {
+  const sql = {
+    addSegment: database.prepare('INSERT INTO segments VALUES (?, ?, ?, ?, ?, 1)'),
+    addPiece: database.prepare('INSERT INTO pieces (id, segment, batch, shard, device, size, root) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    reference: database.prepare('UPDATE segments SET refs = refs + ? WHERE id = ? RETURNING refs'),
+    segment: database.prepare('SELECT * FROM segments WHERE id = ?'),
+    pieces: database.prepare('SELECT id, shard, device, root FROM pieces WHERE segment = ? ORDER BY shard'),
+    dropSegment: database.prepare('DELETE FROM segments WHERE id = ?'),
+    shard: database.prepare('SELECT id, device, signed FROM pieces WHERE segment = ? AND shard = ?'),
+    dropPiece: database.prepare('DELETE FROM pieces WHERE id = ?'),
+    removal: database.prepare('INSERT OR IGNORE INTO removals VALUES (?, ?)'),
+    scan: database.prepare('SELECT id FROM segments WHERE id > ? ORDER BY id LIMIT ?'),
+    count: database.prepare('SELECT count(*) AS n FROM segments'),
+    batches: database.prepare('SELECT id, device, signed FROM pieces WHERE batch <= ?'),
+    adds: database.prepare('SELECT id, size, root FROM pieces WHERE device = ? AND signed = 0 ORDER BY id'),
+    removes: database.prepare('SELECT piece FROM removals WHERE device = ? ORDER BY piece'),
+    sign: database.prepare('UPDATE pieces SET signed = 1 WHERE id = ? AND device = ?'),
+    removed: database.prepare('DELETE FROM removals WHERE device = ? AND piece = ?'),
+    manifest: database.prepare('SELECT id, size, root FROM pieces WHERE device = ? ORDER BY id'),
+    devices: database.prepare(
+      'SELECT DISTINCT device FROM pieces UNION SELECT DISTINCT device FROM removals UNION SELECT device FROM heads',
+    ),
+  }
+
+  const drop = (row: SqlRow): void => {
+    sql.dropPiece.run(row['id'] ?? null)
+    if (Number(row['signed']) === 1) sql.removal.run(row['device'] ?? null, row['id'] ?? null)
+  }
+
+  const get = (id: Digest): SegmentRecord | null => {
+    const row = sql.segment.get(id)
+    if (row === null) return null
+    return {
+      id,
+      plainBytes: Number(row['plain_bytes']),
+      pieceBytes: Number(row['piece_bytes']),
+      k: Number(row['k']),
+      n: Number(row['n']),
+      pieces: sql.pieces.all(id).map(placedOf),
+    }
+  }
+
+  const place = (id: Digest, pieceBytes: number, piece: PlacedPiece): void => {
+    sql.addPiece.run(piece.pieceId, id, null, piece.shard, piece.device, pieceBytes, piece.root)
+  }
+
+  return {
+    add(segment) {
+      sql.addSegment.run(segment.id, segment.plainBytes, segment.pieceBytes, segment.k, segment.n)
+      for (const piece of segment.pieces) place(segment.id, segment.pieceBytes, piece)
+    },
+    addReference(id) {
+      assert(sql.reference.get(1, id) !== null, `segment ${id} is known when it is shared`)
+    },
+    release(id) {
+      const refs = Number(sql.reference.get(-1, id)?.['refs'] ?? -1)
+      assert(refs >= 0, `segment ${id} has a reference to drop`)
+      if (refs > 0) return
+      for (const piece of database.prepare('SELECT id, device, signed FROM pieces WHERE segment = ?').all(id)) drop(piece)
+      sql.dropSegment.run(id)
+    },
+    get,
+    move(id, pieces) {
+      const row = sql.segment.get(id)
+      if (row === null) return
+      for (const piece of pieces) {
+        const old = sql.shard.get(id, piece.shard)
+        if (old !== null) drop(old)
+        place(id, Number(row['piece_bytes']), piece)
+      }
+    },
+    scan: (after, limit) =>
+      sql.scan.all(after, limit).flatMap((row) => {
+        const found = get(digest(String(row['id'])))
+        return found === null ? [] : [found]
+      }),
+    count: () => Number(sql.count.get()?.['n'] ?? 0),
+    addBatchPiece(batch, device, piece, size, root) {
+      sql.addPiece.run(piece, null, batch, 0, device, size, root)
+    },
+    dropBatches(upTo) {
+      for (const row of sql.batches.all(upTo)) drop(row)
+    },
+    unsigned: (device) => ({
+      adds: sql.adds.all(device).map(entryOf),
+      removes: sql.removes.all(device).map((row) => digest(String(row['piece']))),
+    }),
+    markSigned(device, adds, removes) {
+      for (const id of adds) sql.sign.run(id, device)
+      for (const id of removes) sql.removed.run(device, id)
+    },
+    manifest: (device) => sql.manifest.all(device).map(entryOf),
+    devices: () => sql.devices.all().map((row) => deviceId(String(row['device']))),
+  }
+}
