@@ -103,7 +103,9 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
 
     /// @notice Enrols several; each is as `register`, and one failure fails all.
     function registerMany(Registration[] calldata registrations) external {
-        for (uint256 i = 0; i < registrations.length; ++i) _registerOpen(registrations[i]);
+        for (uint256 i = 0; i < registrations.length; ++i) {
+            _registerOpen(registrations[i]);
+        }
     }
 
     /// @notice Enrols a device that a maker committed.
@@ -258,9 +260,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
         _register(r, id, 0, 0, 0);
     }
 
-    function _register(Registration calldata r, bytes32 id, bytes32 batchKey, uint16 number, bytes32 model)
-        private
-    {
+    function _register(Registration calldata r, bytes32 id, bytes32 batchKey, uint16 number, bytes32 model) private {
         if (!registry.isActive(r.net)) revert NetworkNotActive(r.net);
         if (r.owner == address(0)) revert BadOwner();
         if (block.timestamp > r.deadline) revert Expired(r.deadline);

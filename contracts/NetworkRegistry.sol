@@ -35,8 +35,9 @@ contract NetworkRegistry is INetworkRegistry {
     uint40 public immutable minChallengeWindow;
     uint40 public immutable minResponseWindow;
 
+    /// @dev The event has the parameters; their hash is one slot instead of six, and whoever applies brings them along.
     struct ProposedParams {
-        Params params;
+        bytes32 hash;
         uint40 readyAt;
     }
 
@@ -58,7 +59,7 @@ contract NetworkRegistry is INetworkRegistry {
         minChallengeWindow = minimums.challengeWindow;
         minResponseWindow = minimums.responseWindow;
         // Epochs are numbered by division, so a length of zero must be impossible, not merely discouraged.
-        if (minimums.epochLength == 0) revert OutOfBounds("minEpochLength");
+        _bound(minimums.epochLength != 0, "minEpochLength");
     }
 
     modifier onlyOwner(uint32 net) {
@@ -133,17 +134,20 @@ contract NetworkRegistry is INetworkRegistry {
     /// @notice Proposes parameters; a second proposal replaces the first and starts its delay anew.
     function proposeParams(uint32 net, Params calldata p) external onlyOwner(net) {
         _requireOpen(net);
-        _checkChange(net, p);
+        _check(net, p);
+        // Old epochs keep their numbers only if the divisor never changes.
+        _bound(p.epochLength == _params[net].epochLength, "epochLength");
         uint40 readyAt = _readyAt(net);
-        _proposedParams[net] = ProposedParams(p, readyAt);
+        _proposedParams[net] = ProposedParams(keccak256(abi.encode(p)), readyAt);
         emit ParamsProposed(net, p, readyAt);
     }
 
     /// @notice Applies a matured proposal; anyone may, so that an owner cannot let the network hang between two rules.
-    function applyParams(uint32 net) external {
-        ProposedParams storage proposed = _proposedParams[net];
+    /// @param p The parameters that were proposed, as the event shows them.
+    function applyParams(uint32 net, Params calldata p) external {
+        ProposedParams memory proposed = _proposedParams[net];
         _requireMatured(net, proposed.readyAt);
-        Params memory p = proposed.params;
+        if (proposed.hash != keccak256(abi.encode(p))) revert NotProposed(net);
         delete _proposedParams[net];
         _params[net] = p;
         emit ParamsApplied(net, p);
@@ -196,9 +200,10 @@ contract NetworkRegistry is INetworkRegistry {
     }
 
     /// @notice The proposal that waits, with readyAt 0 when there is none.
-    function proposedParams(uint32 net) external view returns (Params memory p, uint40 readyAt) {
+    /// @return hash keccak256 of the ABI-encoded parameters.
+    function proposedParams(uint32 net) external view returns (bytes32 hash, uint40 readyAt) {
         ProposedParams storage proposed = _proposedParams[net];
-        return (proposed.params, proposed.readyAt);
+        return (proposed.hash, proposed.readyAt);
     }
 
     function proposedRole(uint32 net, Role role) external view returns (address account, uint40 readyAt) {
@@ -238,12 +243,8 @@ contract NetworkRegistry is INetworkRegistry {
     {
         Params storage p = _params[net];
         uint40 length = _length(net);
-        return (
-            _networks[net].roles.publisher,
-            length * p.rootEpochs,
-            p.challengeWindow,
-            uint32(block.timestamp / length)
-        );
+        return
+            (_networks[net].roles.publisher, length * p.rootEpochs, p.challengeWindow, uint32(block.timestamp / length));
     }
 
     function stakeRules(uint32 net)
@@ -288,45 +289,32 @@ contract NetworkRegistry is INetworkRegistry {
         if (block.timestamp >= readyAt + PROPOSAL_LIFE) revert Lapsed(readyAt + PROPOSAL_LIFE);
     }
 
-    function _checkChange(uint32 net, Params calldata p) private view {
-        _check(net, p);
-        // Old epochs keep their numbers only if the divisor never changes.
-        if (p.epochLength != _params[net].epochLength) revert OutOfBounds("epochLength");
-    }
-
-    /// @dev N2: every stored parameter set went through here.
+    /// @dev N2: every stored parameter set went through here. Existence of `verifierNet` is checked against the count,
+    /// which includes the network that is being created; naming oneself is excluded before.
     function _check(uint32 net, Params calldata p) private view {
-        if (p.minStake == 0) revert OutOfBounds("minStake");
-        if (p.faultPenalty > p.minStake) revert OutOfBounds("faultPenalty");
-        if (p.equivocationPenalty > p.minStake / EQUIVOCATION_DIVISOR) revert OutOfBounds("equivocationPenalty");
-        if (p.epochLength < minEpochLength || p.epochLength > MAX_EPOCH_LENGTH) revert OutOfBounds("epochLength");
-        if (p.challengeWindow < minChallengeWindow || p.challengeWindow > MAX_WINDOW) {
-            revert OutOfBounds("challengeWindow");
-        }
-        if (p.responseWindow < minResponseWindow || p.responseWindow > MAX_WINDOW) {
-            revert OutOfBounds("responseWindow");
-        }
-        _checkThaw(p);
-        if (p.maxSlashBps == 0 || p.maxSlashBps > MAX_SLASH_BPS) revert OutOfBounds("maxSlashBps");
-        if (p.reporterBps > MAX_REPORTER_BPS) revert OutOfBounds("reporterBps");
-        if (p.feeBps > MAX_FEE_BPS) revert OutOfBounds("feeBps");
-        if (p.feeBps != 0 && p.feeRecipient == address(0)) revert OutOfBounds("feeRecipient");
-        if (p.operatorCutMaxBps > 10_000) revert OutOfBounds("operatorCutMaxBps");
-        if (p.delegationRatio > MAX_DELEGATION_RATIO) revert OutOfBounds("delegationRatio");
+        _bound(p.minStake != 0, "minStake");
+        _bound(p.faultPenalty <= p.minStake, "faultPenalty");
+        _bound(p.equivocationPenalty <= p.minStake / EQUIVOCATION_DIVISOR, "equivocationPenalty");
+        _bound(p.epochLength >= minEpochLength && p.epochLength <= MAX_EPOCH_LENGTH, "epochLength");
+        _bound(p.challengeWindow >= minChallengeWindow && p.challengeWindow <= MAX_WINDOW, "challengeWindow");
+        _bound(p.responseWindow >= minResponseWindow && p.responseWindow <= MAX_WINDOW, "responseWindow");
+        _bound(p.maxSlashBps != 0 && p.maxSlashBps <= MAX_SLASH_BPS, "maxSlashBps");
+        _bound(p.reporterBps <= MAX_REPORTER_BPS, "reporterBps");
+        _bound(p.feeBps <= MAX_FEE_BPS, "feeBps");
+        _bound(p.feeBps == 0 || p.feeRecipient != address(0), "feeRecipient");
+        _bound(p.operatorCutMaxBps <= 10_000, "operatorCutMaxBps");
+        _bound(p.delegationRatio <= MAX_DELEGATION_RATIO, "delegationRatio");
         // A network that named itself would let its own stakers sign their own pay.
-        if (p.verifierNet != 0 && (p.verifierNet == net || !exists(p.verifierNet))) {
-            revert OutOfBounds("verifierNet");
-        }
+        _bound(p.verifierNet != net && p.verifierNet <= _count, "verifierNet");
+        uint256 thaw = uint256(p.thawWeeks) * 1 weeks;
+        _bound(p.thawWeeks != 0 && p.thawWeeks <= MAX_THAW_WEEKS, "thawWeeks");
+        _bound(thaw >= uint256(p.challengeWindow) + p.responseWindow + THAW_MARGIN, "thawWeeks");
+        uint256 interval = uint256(p.epochLength) * p.rootEpochs;
+        _bound(interval != 0 && interval <= MAX_EPOCH_LENGTH, "rootEpochs");
+        _bound(interval * WINDOW_INTERVALS >= p.challengeWindow, "rootEpochs");
     }
 
-    function _checkThaw(Params calldata p) private pure {
-        if (p.thawWeeks == 0 || p.thawWeeks > MAX_THAW_WEEKS) revert OutOfBounds("thawWeeks");
-        if (uint40(p.thawWeeks) * 1 weeks < p.challengeWindow + p.responseWindow + THAW_MARGIN) {
-            revert OutOfBounds("thawWeeks");
-        }
-        uint256 interval = uint256(p.epochLength) * p.rootEpochs;
-        if (interval == 0 || interval > MAX_EPOCH_LENGTH || interval * WINDOW_INTERVALS < p.challengeWindow) {
-            revert OutOfBounds("rootEpochs");
-        }
+    function _bound(bool inside, bytes32 param) private pure {
+        if (!inside) revert OutOfBounds(param);
     }
 }

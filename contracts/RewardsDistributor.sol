@@ -235,11 +235,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
 
     /// @dev Walks back over at most the ring to the last activated total. Challenge windows span at most six intervals,
     /// so in quiet times the walk ends after one or two roots.
-    function _history(bytes32 key, Pot storage p, uint32 index)
-        private
-        view
-        returns (uint128 floor, bool vetoLimit)
-    {
+    function _history(bytes32 key, Pot storage p, uint32 index) private view returns (uint128 floor, bool vetoLimit) {
         uint256 depth = index < RING ? index : RING;
         uint256 vetoes = 0;
         bool inARow = true;

@@ -39,9 +39,7 @@ contract RootPublisher is IRootPublisher, EIP712 {
     function digestOf(RootMessage calldata m) public view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(
-                abi.encode(
-                    ROOT_TYPEHASH, m.net, m.asset, m.epoch, m.attempt, m.setId, m.root, m.total, m.dataHash
-                )
+                abi.encode(ROOT_TYPEHASH, m.net, m.asset, m.epoch, m.attempt, m.setId, m.root, m.total, m.dataHash)
             )
         );
     }

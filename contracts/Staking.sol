@@ -196,9 +196,7 @@ contract Staking is IStaking {
 
     /// @dev Takes exactly `want` ≤ `thawing`: each bucket pays its floor share of what is left to pay over what is left
     /// to walk, so the last one pays the remainder and nothing is lost to rounding.
-    function _takeThawing(address operator, uint32 net, uint256 liveWeeks, uint128 want, uint128 thawing)
-        private
-    {
+    function _takeThawing(address operator, uint32 net, uint256 liveWeeks, uint128 want, uint128 thawing) private {
         uint256 current = block.timestamp / 1 weeks;
         for (uint256 i = 1; i <= MAX_LIVE_WEEKS && want != 0; ++i) {
             if (liveWeeks & _bit(current + i) == 0) continue;

@@ -15,9 +15,7 @@ interface IDelegations {
         uint40 revokedAt;
     }
 
-    event SessionRegistered(
-        address indexed account, address indexed key, uint32 scope, uint128 limit, uint40 until
-    );
+    event SessionRegistered(address indexed account, address indexed key, uint32 scope, uint128 limit, uint40 until);
     event SessionRevoked(address indexed account, address indexed key, uint40 revokedAt);
 
     /// Only the escrow registers keys for somebody else: it has verified that account's deposit signature.

@@ -90,6 +90,7 @@ interface INetworkRegistry {
     error NotOwner(uint32 net, address caller);
     error OutOfBounds(bytes32 param);
     error NothingProposed(uint32 net);
+    error NotProposed(uint32 net);
     error TooEarly(uint40 readyAt);
     error Lapsed(uint40 lapsedAt);
     error NetworkIsClosed(uint32 net);
@@ -98,7 +99,7 @@ interface INetworkRegistry {
 
     function create(Params calldata params, Roles calldata roles, bytes32 metadata) external returns (uint32 net);
     function proposeParams(uint32 net, Params calldata params) external;
-    function applyParams(uint32 net) external;
+    function applyParams(uint32 net, Params calldata params) external;
     function proposeRole(uint32 net, Role role, address account) external;
     function applyRole(uint32 net, Role role) external;
     function setMetadata(uint32 net, bytes32 metadata) external;

@@ -100,9 +100,7 @@ interface IRewardsDistributor {
         bytes32 detailRoot,
         bytes32[] calldata proof
     ) external returns (uint128 paid);
-    function claimMany(uint32 net, address asset, uint32 index, Claim[] calldata claims)
-        external
-        returns (uint128 paid);
+    function claimMany(uint32 net, address asset, uint32 index, Claim[] calldata claims) external returns (uint128 paid);
     function setPayout(address to) external;
 
     /// @return Whether `root` is publication `index` of the pot, still in its ring, and active now.

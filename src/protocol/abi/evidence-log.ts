@@ -1,0 +1,21 @@
+// Generated from contracts/EvidenceLog.sol by scripts/build-contracts.ts; do not edit.
+export const evidenceLogAbi = [
+  {"type":"constructor","inputs":[{"name":"registry_","type":"address"},{"name":"staking_","type":"address"}],"stateMutability":"nonpayable"},
+  {"type":"error","name":"AlreadyCommitted","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"},{"name":"verifier","type":"address"}]},
+  {"type":"error","name":"EmptyBundle","inputs":[]},
+  {"type":"error","name":"EpochBegan","inputs":[{"name":"epoch","type":"uint32"}]},
+  {"type":"error","name":"NotEligible","inputs":[{"name":"verifier","type":"address"},{"name":"verifierNet","type":"uint32"}]},
+  {"type":"error","name":"NotVerified","inputs":[{"name":"net","type":"uint32"}]},
+  {"type":"error","name":"OutsideWindow","inputs":[{"name":"from","type":"uint256"},{"name":"to","type":"uint256"}]},
+  {"type":"error","name":"TooFarAhead","inputs":[{"name":"epoch","type":"uint32"},{"name":"last","type":"uint32"}]},
+  {"type":"event","name":"EvidenceCommitted","inputs":[{"name":"net","type":"uint32","indexed":true},{"name":"epoch","type":"uint32","indexed":true},{"name":"verifier","type":"address","indexed":true},{"name":"sha256Digest","type":"bytes32","indexed":false},{"name":"size","type":"uint64","indexed":false}],"anonymous":false},
+  {"type":"event","name":"NonceCommitted","inputs":[{"name":"net","type":"uint32","indexed":true},{"name":"epoch","type":"uint32","indexed":true},{"name":"verifier","type":"address","indexed":true},{"name":"nonceHash","type":"bytes32","indexed":false}],"anonymous":false},
+  {"type":"function","name":"MAX_EPOCHS_AHEAD","inputs":[],"outputs":[{"name":"","type":"uint32"}],"stateMutability":"view"},
+  {"type":"function","name":"commit","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"},{"name":"sha256Digest","type":"bytes32"},{"name":"size","type":"uint64"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"commitNonce","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"},{"name":"nonceHash","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"commitWindow","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"}],"outputs":[{"name":"from","type":"uint256"},{"name":"to","type":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"hasCommitted","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"},{"name":"verifier","type":"address"}],"outputs":[{"name":"","type":"bool"}],"stateMutability":"view"},
+  {"type":"function","name":"hasCommittedNonce","inputs":[{"name":"net","type":"uint32"},{"name":"epoch","type":"uint32"},{"name":"verifier","type":"address"}],"outputs":[{"name":"","type":"bool"}],"stateMutability":"view"},
+  {"type":"function","name":"registry","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+  {"type":"function","name":"staking","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+] as const
