@@ -31,6 +31,8 @@ export interface ErrorPayloads {
   NOT_DURABLE: { what: string; need: number; have: number; why: string }
   /** Too few operators or nodes are eligible for a placement. */
   NO_PROVIDERS: { need: number; have: number; why: string }
+  /** A worker thread died or its program failed; the job was not done, or its result is lost. */
+  COMPUTE: { job: string; why: string }
   /** The data folder was written by another version, or another process holds it. */
   DATA_FOLDER: { path: string; why: string; fix: string }
   /** A setting, flag or file is wrong. */
@@ -59,6 +61,7 @@ const ROWS: { readonly [C in ErrorCode]: { http: number; say: (p: ErrorPayloads[
   },
   NOT_DURABLE: { http: 503, say: (p) => `${p.what} reached ${p.have} of ${p.need} providers: ${p.why}` },
   NO_PROVIDERS: { http: 503, say: (p) => `${p.need} providers are needed, ${p.have} are eligible: ${p.why}` },
+  COMPUTE: { http: 500, say: (p) => `${p.job} failed: ${p.why}` },
   DATA_FOLDER: { http: 500, say: (p) => `data folder ${p.path}: ${p.why}; ${p.fix}` },
   CONFIG: { http: 400, say: (p) => `${p.what}: ${p.why}; ${p.fix}` },
   NOT_FOUND: { http: 404, say: (p) => `no ${p.what} ${p.id}` },

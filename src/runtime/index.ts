@@ -6,6 +6,9 @@
 import type { Crypto } from '../protocol/crypto.ts'
 import type { PeerId, ProtocolId } from '../protocol/ids.ts'
 import type { UnixMs } from '../protocol/units.ts'
+import type { Compute } from './compute.ts'
+
+export type { Compute, JobHandler, Lanes, Native, NativeHash, Program } from './compute.ts'
 
 export interface Clock {
   /** Wall time. May jump; use it for what is signed or compared with the chain. */
@@ -101,12 +104,6 @@ export interface Statement {
   run(...values: readonly SqlValue[]): { changes: number }
   get(...values: readonly SqlValue[]): SqlRow | null
   all(...values: readonly SqlValue[]): readonly SqlRow[]
-}
-
-/** Off-thread computation. `real/` runs kernels in worker threads on shared memory, `fake/` inline. */
-export interface Compute {
-  run<I, O>(kernel: string, input: I): Promise<O>
-  close(): Promise<void>
 }
 
 export type LogFields = Readonly<Record<string, string | number | bigint | boolean | null | undefined>>
