@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Create3} from "@openzeppelin/contracts/utils/Create3.sol";
+
+/// @title Deploys one release of the contracts at addresses known beforehand.
+/// @notice Contracts that name each other (Delegations and Escrow, Credits and Escrow) take predicted addresses and call
+/// nobody while they are constructed, so the order does not matter. `seal` then checks that every contract exists and
+/// reads back every pointer, and drops the owner: from there on this contract can do nothing.
+contract Deployment {
+    /// A pointer that `seal` reads back: contract `from` must answer `getter` with the address of contract `to`.
+    struct Wire {
+        bytes32 from;
+        string getter;
+        bytes32 to;
+    }
+
+    /// Whoever deploys; part of the salts, and zero once sealed.
+    address public owner;
+    address public immutable deployer;
+    bytes32 public immutable release;
+
+    event Deployed(bytes32 indexed name, address indexed where);
+    event Sealed();
+
+    error NotOwner(address caller);
+    error UnknownName(bytes32 name);
+    error NoCode(bytes32 name, address where);
+    error MiswiredPointer(bytes32 name, string getter, address actual, address expected);
+
+    modifier onlyOwner() {
+        if (msg.sender != owner) revert NotOwner(msg.sender);
+        _;
+    }
+
+    /// @param owner_ Who deploys; named, because this contract itself may come from a CREATE2 factory.
+    /// @param release_ Version of the set, so that the next one gets other addresses.
+    constructor(address owner_, bytes32 release_) {
+        if (owner_ == address(0)) revert NotOwner(owner_);
+        owner = owner_;
+        deployer = owner_;
+        release = release_;
+    }
+
+    /// @notice Deploys one contract of the set.
+    /// @param name One of `names`.
+    /// @param creationCode Bytecode followed by the ABI-encoded constructor arguments.
+    /// @return where The address that `addressOf(name)` predicts, whatever the code is.
+    function deploy(bytes32 name, bytes calldata creationCode) external onlyOwner returns (address where) {
+        _requireKnown(name);
+        where = Create3.deploy(0, _salt(name), creationCode);
+        emit Deployed(name, where);
+    }
+
+    /// @notice Checks the set and gives up the ownership. Reverts when something is missing or wired wrongly.
+    function seal() external onlyOwner {
+        check();
+        owner = address(0);
+        emit Sealed();
+    }
+
+    /// @notice Reverts unless every contract has code and every pointer leads to the contract of this set.
+    function check() public view {
+        bytes32[] memory all = names();
+        for (uint256 i = 0; i < all.length; ++i) {
+            address where = addressOf(all[i]);
+            if (where.code.length == 0) revert NoCode(all[i], where);
+        }
+        Wire[] memory list = wires();
+        for (uint256 i = 0; i < list.length; ++i) {
+            _checkWire(list[i]);
+        }
+    }
+
+    /// @notice Where a contract of this set is or will be.
+    function addressOf(bytes32 name) public view returns (address) {
+        return Create3.computeAddress(_salt(name));
+    }
+
+    /// @notice The contracts of the set.
+    function names() public pure returns (bytes32[] memory list) {
+        list = new bytes32[](12);
+        list[0] = "Token";
+        list[1] = "Oracle";
+        list[2] = "Credits";
+        list[3] = "Escrow";
+        list[4] = "Delegations";
+        list[5] = "NetworkRegistry";
+        list[6] = "DeviceRegistry";
+        list[7] = "Staking";
+        list[8] = "Pointers";
+        list[9] = "EvidenceLog";
+        list[10] = "RewardsDistributor";
+        list[11] = "RootPublisher";
+    }
+
+    /// @notice The pointers between them.
+    function wires() public pure returns (Wire[] memory list) {
+        list = new Wire[](14);
+        list[0] = Wire("Credits", "token()", "Token");
+        list[1] = Wire("Credits", "escrow()", "Escrow");
+        list[2] = Wire("Credits", "oracle()", "Oracle");
+        list[3] = Wire("Delegations", "escrow()", "Escrow");
+        list[4] = Wire("NetworkRegistry", "token()", "Token");
+        list[5] = Wire("DeviceRegistry", "registry()", "NetworkRegistry");
+        list[6] = Wire("DeviceRegistry", "delegations()", "Delegations");
+        list[7] = Wire("Staking", "token()", "Token");
+        list[8] = Wire("Staking", "registry()", "NetworkRegistry");
+        list[9] = Wire("Pointers", "delegations()", "Delegations");
+        list[10] = Wire("EvidenceLog", "registry()", "NetworkRegistry");
+        list[11] = Wire("EvidenceLog", "staking()", "Staking");
+        list[12] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
+        list[13] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
+    }
+
+    function _checkWire(Wire memory w) private view {
+        address expected = addressOf(w.to);
+        (bool ok, bytes memory answer) = addressOf(w.from).staticcall(abi.encodeWithSignature(w.getter));
+        address actual = ok && answer.length == 32 ? address(uint160(uint256(bytes32(answer)))) : address(0);
+        if (actual != expected) revert MiswiredPointer(w.from, w.getter, actual, expected);
+    }
+
+    function _salt(bytes32 name) private view returns (bytes32) {
+        return keccak256(abi.encode(deployer, release, name));
+    }
+
+    function _requireKnown(bytes32 name) private pure {
+        bytes32[] memory all = names();
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (all[i] == name) return;
+        }
+        revert UnknownName(name);
+    }
+}
