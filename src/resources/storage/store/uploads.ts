@@ -26,7 +26,8 @@ export interface Uploads {
   putPart(id: string, part: UploadedPart): boolean
   parts(id: string, after: number, limit: number): readonly UploadedPart[]
   abort(id: string): void
-  list(bucket: string, prefix: string, limit: number): readonly UploadInfo[]
+  /** In order of key, then id; strictly after `after`, whose id '' skips every upload of its key. */
+  list(bucket: string, prefix: string, after: { key: string; uploadId: string } | null, limit: number): readonly UploadInfo[]
   /** Uploads started before `time`, for cleaning up what clients forgot. */
   startedBefore(time: UnixMs, limit: number): readonly string[]
 }
@@ -59,7 +60,9 @@ export function openUploads(database: Database, segments: SegmentTable): Uploads
     parts: database.prepare('SELECT * FROM upload_parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?'),
     dropParts: database.prepare('DELETE FROM upload_parts WHERE upload = ?'),
     drop: database.prepare('DELETE FROM uploads WHERE id = ?'),
-    list: database.prepare('SELECT * FROM uploads WHERE bucket = ? AND substr(key, 1, ?) = ? ORDER BY key, id LIMIT ?'),
+    list: database.prepare(
+      'SELECT * FROM uploads WHERE bucket = ? AND substr(key, 1, ?) = ? AND (key > ? OR (key = ? AND id > ?)) ORDER BY key, id LIMIT ?',
+    ),
     old: database.prepare('SELECT id FROM uploads WHERE started < ? LIMIT ?'),
   }
   const release = (row: SqlRow): void => {
@@ -94,9 +97,12 @@ export function openUploads(database: Database, segments: SegmentTable): Uploads
         sql.dropParts.run(id)
         sql.drop.run(id)
       }),
-    list(bucket, prefix, limit) {
+    list(bucket, prefix, after, limit) {
       const start = utf8(prefix)
-      return sql.list.all(bucket, start.length, start, limit).map(uploadOf)
+      const key = utf8(after?.key ?? '')
+      // Ids are hexadecimal, so '~' sorts after all of them.
+      const id = after === null ? '' : after.uploadId === '' ? '~' : after.uploadId
+      return sql.list.all(bucket, start.length, start, key, key, id, limit).map(uploadOf)
     },
     startedBefore: (time, limit) => sql.old.all(time, limit).map((row) => String(row['id'])),
   }

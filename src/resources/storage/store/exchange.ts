@@ -1,0 +1,89 @@
+/** The gateway's side of `/cairn/storage/1`: signed orders, requests and checked replies. */
+
+import { CairnError, isCairnError } from '../../../protocol/errors.ts'
+import { bytesOf, type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
+import { domainSeparator, STORAGE_ORDER, storageDomain, typedDataHash } from '../../../protocol/typed-data.ts'
+import type { Clock, Duplex } from '../../../runtime/index.ts'
+import { bigEndian, concat, utf8 } from '../../../std/bytes.ts'
+import { ORDER_OP, type Order, type StorageReply, type StorageRequest, storageReply, storageRequest } from '../messages.ts'
+import { type StoreContext, TIMING } from './context.ts'
+
+export interface Orders {
+  sign(op: keyof typeof ORDER_OP, device: DeviceId, pieceId: Digest, maxBytes: number): Order
+}
+
+const NO_PIECE = digestOf(new Uint8Array(32))
+
+/** Signs orders with the account's session key. Serials grow from the clock, so a restarted gateway never repeats one. */
+export function createOrders(at: StoreContext): Orders {
+  const separator = domainSeparator(at.crypto, storageDomain(at.chain.chainId))
+  let serial = BigInt(at.clock.now()) * 1_000_000n
+  return {
+    sign(op, device, pieceId, maxBytes) {
+      serial += 1n
+      const body = {
+        account: at.account,
+        device,
+        op: ORDER_OP[op],
+        pieceId,
+        maxBytes: BigInt(maxBytes),
+        expiry: BigInt(at.clock.now() + TIMING.order),
+        serial,
+      }
+      const hash = typedDataHash(at.crypto, separator, STORAGE_ORDER, body)
+      return { ...body, signature: at.crypto.secp256k1.sign(at.sessionKey, hash) }
+    },
+  }
+}
+
+/** An order that names no piece (stat, head, manifest, vouchers). */
+export const manageOrder = (orders: Orders, device: DeviceId): Order => orders.sign('manage', device, NO_PIECE, 0)
+
+/** Thrown when a provider says no; the code is its own word for why. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: (StorageReply & { is: 'refused' })['code']
+  constructor(reply: StorageReply & { is: 'refused' }) {
+    super(`${reply.code}: ${reply.why}`)
+    this.code = reply.code
+  }
+}
+
+/** Whether trying the same provider again soon is pointless or unfair: it failed, rather than said no. */
+export const isFailure = (error: unknown): boolean => isCairnError(error) && error.code !== 'ABORTED'
+
+export const sendRequest = (io: Duplex, request: StorageRequest): Promise<void> => io.send(storageRequest.encode(request))
+
+/** Waits for one message with a deadline; a slow provider is cut, not waited for. */
+export async function within<T>(clock: Clock, io: Duplex, ms: number, what: string, work: Promise<T>): Promise<T> {
+  const deadline = clock.deadline(what, ms)
+  const cut = (): void => io.abort(deadline.signal.reason)
+  deadline.signal.addEventListener('abort', cut, { once: true })
+  try {
+    return await work
+  } catch (error) {
+    throw deadline.signal.aborted ? deadline.signal.reason : error
+  } finally {
+    deadline.signal.removeEventListener('abort', cut)
+    deadline[Symbol.dispose]()
+  }
+}
+
+/** The next reply; throws `Refusal` when the provider refused and PROTOCOL when it is not the kind asked for. */
+export async function receiveReply<Is extends StorageReply['is']>(
+  clock: Clock,
+  io: Duplex,
+  is: Is,
+  ms: number = TIMING.message,
+): Promise<StorageReply & { is: Is }> {
+  const bytes = await within(clock, io, ms, `a reply of ${io.peer}`, io.receive(storageReply.maxBytes))
+  if (bytes === null) throw new CairnError('PROTOCOL', { peer: io.peer, why: 'closed instead of replying' })
+  const reply = storageReply.decode(bytes)
+  if (reply.is === 'refused') throw new Refusal(reply)
+  if (reply.is !== is) throw new CairnError('PROTOCOL', { peer: io.peer, why: `replied ${reply.is}, not ${is}` })
+  return reply as StorageReply & { is: Is }
+}
+
+/** What a provider's device signs when it has fsynced a piece. */
+export const receiptBytes = (pieceId: Digest, size: number): Uint8Array =>
+  concat([utf8('cairn stored'), bytesOf(pieceId), bigEndian(BigInt(size), 8)])

@@ -1,0 +1,137 @@
+/** An object on its way out: which stripes a range needs, read and authenticated before the first byte is promised. */
+import { CairnError } from '../../../protocol/errors.ts'
+import type { Sink } from '../../../runtime/index.ts'
+import { FRAME_PLAIN_BYTES } from '../layout.ts'
+import type { ObjectInfo, OpenObject, RangeRequest } from '../object-store.ts'
+import type { ReaderParts, ReadPlan } from './fetch.ts'
+import { type Keyring, openInline, unwrapKey } from './keys.ts'
+import { openSegmentReader, type ReadStripe, type SegmentReader } from './reader.ts'
+import type { ObjectRecord, SegmentRecord } from './records.ts'
+
+export interface GetParts extends ReaderParts {
+  readonly keyring: Keyring
+  segment(id: SegmentRecord['id']): SegmentRecord | null
+}
+
+/** [start, end) that a range means for an object of `size` bytes; null when it cannot be satisfied (RFC 9110 §14.1.2). */
+export function resolveRange(range: RangeRequest | null, size: number): { start: number; end: number } | null {
+  if (range === null) return { start: 0, end: size }
+  if ('last' in range) return range.last === 0 || size === 0 ? null : { start: Math.max(0, size - range.last), end: size }
+  if (range.from >= size || (range.to !== null && range.to < range.from)) return null
+  return { start: range.from, end: range.to === null ? size : Math.min(size, range.to + 1) }
+}
+
+/** A run of bytes of one segment that the range covers. */
+interface Run {
+  readonly plan: ReadPlan
+  /** Offsets within the segment. */
+  readonly from: number
+  readonly to: number
+}
+
+export async function openObject(
+  parts: GetParts,
+  info: ObjectInfo,
+  record: ObjectRecord,
+  range: { start: number; end: number },
+  signal: AbortSignal,
+): Promise<OpenObject> {
+  const { start, end } = range
+  if (record.inline !== null) {
+    const key = unwrapKey(parts.at.crypto, parts.keyring.bucket(info.bucket), record.inline.partId, record.inline.wrappedKey)
+    const plain = openInline(parts.at.crypto, key, record.inline.partId, record.inline.sealed).subarray(start, end)
+    return { is: 'open', info, start, end, send: (sink) => sink.write(plain), abandon: () => undefined }
+  }
+  const runs = start === end ? [] : runsOf(parts, info, record, start, end)
+  const stream = createStream(parts, runs, signal)
+  await stream.prime()
+  return { is: 'open', info, start, end, send: stream.send, abandon: stream.abandon }
+}
+
+function runsOf(parts: GetParts, info: ObjectInfo, record: ObjectRecord, start: number, end: number): Run[] {
+  const runs: Run[] = []
+  let at = 0
+  for (const part of record.parts) {
+    if (at >= end) break
+    if (at + part.size <= start) {
+      at += part.size
+      continue
+    }
+    const key = unwrapKey(parts.at.crypto, parts.keyring.bucket(info.bucket), part.partId, part.wrappedKey)
+    part.segments.forEach((placed, index) => {
+      const from = Math.max(0, start - at)
+      const to = Math.min(placed.plainBytes, end - at)
+      at += placed.plainBytes
+      if (from >= placed.plainBytes || to <= 0) return
+      const segment = parts.segment(placed.id)
+      if (segment === null)
+        throw new CairnError('CORRUPT', { what: `${info.bucket}/${info.key}`, why: `segment ${placed.id} is not in the metadata` })
+      const stripe = segment.k * FRAME_PLAIN_BYTES
+      runs.push({
+        plan: {
+          segment,
+          position: { key, partId: part.partId, segment: index, firstFrame: 0 },
+          object: `${info.bucket}/${info.key}`,
+          fromStripe: Math.floor(from / stripe),
+          toStripe: Math.ceil(to / stripe),
+        },
+        from,
+        to,
+      })
+    })
+  }
+  return runs
+}
+
+interface Stream {
+  prime(): Promise<void>
+  send(sink: Sink): Promise<void>
+  abandon(): void
+}
+
+function createStream(parts: GetParts, runs: readonly Run[], signal: AbortSignal): Stream {
+  const { kernel } = parts.at
+  let reader: SegmentReader | null = null
+  let first: ReadStripe | null = null
+  const open = (run: Run): SegmentReader => openSegmentReader(parts, run.plan, signal)
+  const abandon = (): void => {
+    if (first !== null) kernel.release(first.slab)
+    first = null
+    reader?.close()
+    reader = null
+  }
+  return {
+    async prime() {
+      const run = runs[0]
+      if (run === undefined) return
+      reader = open(run)
+      try {
+        first = await reader.next()
+      } catch (error) {
+        abandon()
+        throw error
+      }
+    },
+    async send(sink) {
+      try {
+        for (const run of runs) {
+          const current: SegmentReader = reader ?? open(run)
+          reader = current
+          for (let stripe = first ?? (await current.next()); stripe !== null; stripe = await current.next()) {
+            first = stripe
+            const from = Math.max(0, run.from - stripe.start)
+            const to = Math.min(stripe.bytes, run.to - stripe.start)
+            await sink.write(stripe.slab.plain.subarray(from, to))
+            kernel.release(stripe.slab)
+            first = null
+          }
+          current.close()
+          reader = null
+        }
+      } finally {
+        abandon()
+      }
+    },
+    abandon,
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * The metadata log on its way to the providers. Entries leave in hash-chained, sealed batches, each kept whole by at
+ * least `ack` providers as a piece whose id follows from the account's key and the batch's number, so that recovery
+ * finds them by asking. Small objects wait for their batch; others are covered within a second or 256 KiB.
+ */
+import { z } from 'zod'
+import { CairnError } from '../../../protocol/errors.ts'
+import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
+import { schema, wire } from '../../../protocol/schema.ts'
+import type { Database } from '../../../runtime/index.ts'
+import { bigEndian, concat } from '../../../std/bytes.ts'
+import { FRAME_BYTES } from '../layout.ts'
+import { place } from '../match.ts'
+import { TIMING } from './context.ts'
+import { Refusal, receiveReply, sendRequest } from './exchange.ts'
+import type { Keyring } from './keys.ts'
+import type { Metadata } from './metadata.ts'
+import type { WriterParts } from './writer.ts'
+
+/** A batch leaves at this size at the latest (DESIGN §6)… */
+const BATCH_BYTES = 256 * 1024
+/** …or at this age. */
+const BATCH_MS = 1000
+/** Entries read for one batch at most; a single larger entry (a huge object's record) makes a batch of its own. */
+const BATCH_ENTRIES = 4096
+/** A small object is refused when its batch is not kept by `ack` providers within this. */
+const DURABLE_MS = 10_000
+const RETRY_MS = 500
+
+export const batchSchema = schema(
+  'log batch',
+  72 * 1024 * 1024,
+  z.strictObject({
+    number: wire.uint(),
+    first: wire.uint(),
+    last: wire.uint(),
+    /** SHA-256 of the previous batch's plaintext; zero for the first. */
+    previous: wire.digest,
+    entries: z.array(wire.bytes(1, 64 * 1024 * 1024)).max(BATCH_ENTRIES),
+  }),
+)
+
+export const NO_BATCH = digestOf(new Uint8Array(32))
+
+/** Where batch `number` is on `device`. */
+export function batchPiece(crypto: WriterParts['at']['crypto'], keyring: Keyring, number: number, device: DeviceId): Digest {
+  return digestOf(crypto.sha256(keyring.logName, bigEndian(BigInt(number), 8), bytesOf(device)))
+}
+
+/** Nonce of a batch: its number, so that it never repeats under the log key. */
+export const batchNonce = (number: number): Uint8Array => concat([new Uint8Array(4), bigEndian(BigInt(number), 8)])
+
+export interface LogShipper {
+  /** Resolves when every entry up to `seq` is kept by `ack` providers; rejects NOT_DURABLE when that takes too long. */
+  durable(seq: number): Promise<void>
+  /** Runs until aborted. */
+  run(signal: AbortSignal): Promise<void>
+  /** Last batch that left, for the snapshot. */
+  position(): { number: number; last: number; hash: Digest }
+}
+
+interface Waiter {
+  readonly seq: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export function createLogShipper(parts: WriterParts, keyring: Keyring, database: Database, metadata: Metadata): LogShipper {
+  const { at } = parts
+  const sql = {
+    entries: database.prepare('SELECT seq, entry FROM log WHERE seq > ? ORDER BY seq LIMIT ?'),
+    last: database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1'),
+    add: database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)'),
+  }
+  const row = sql.last.get()
+  let position =
+    row === null
+      ? { number: 0, last: 0, hash: NO_BATCH }
+      : { number: Number(row['number']), last: Number(row['last']), hash: digest(String(row['hash'])) }
+  let waiters: Waiter[] = []
+  let wake: (() => void) | null = null
+
+  const nextBatch = (): { number: number; first: number; last: number; plain: Uint8Array } | null => {
+    const entries: Uint8Array[] = []
+    let bytes = 0
+    let first = 0
+    let last = 0
+    for (const entry of sql.entries.all(position.last, BATCH_ENTRIES)) {
+      const body = entry['entry'] as Uint8Array
+      if (entries.length > 0 && bytes + body.length > BATCH_BYTES) break
+      first ||= Number(entry['seq'])
+      last = Number(entry['seq'])
+      bytes += body.length
+      entries.push(body)
+    }
+    if (entries.length === 0) return null
+    const number = position.number + 1
+    return { number, first, last, plain: batchSchema.encode({ number, first, last, previous: position.hash, entries }) }
+  }
+
+  const shipOne = async (signal: AbortSignal): Promise<boolean> => {
+    const batch = nextBatch()
+    if (batch === null) return false
+    const sealed = at.crypto.seal(keyring.log, batchNonce(batch.number), keyring.logName, batch.plain)
+    const kept = await replicate(parts, sealed, (device) => batchPiece(at.crypto, keyring, batch.number, device), signal)
+    const hash = digestOf(at.crypto.sha256(batch.plain))
+    const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
+    database.transaction(() => {
+      sql.add.run(batch.number, batch.first, batch.last, hash)
+      for (const { device, pieceId } of kept) metadata.segments.addBatchPiece(batch.number, device, pieceId, sealed.length, root)
+    })
+    position = { number: batch.number, last: batch.last, hash }
+    const done = waiters.filter((waiter) => waiter.seq <= position.last)
+    waiters = waiters.filter((waiter) => waiter.seq > position.last)
+    for (const waiter of done) waiter.resolve()
+    return true
+  }
+
+  return {
+    position: () => position,
+    async durable(seq) {
+      if (seq <= position.last) return
+      using deadline = at.clock.deadline('keeping the metadata log', DURABLE_MS)
+      await new Promise<void>((resolve, reject) => {
+        const waiter: Waiter = { seq, resolve, reject }
+        waiters.push(waiter)
+        deadline.signal.addEventListener('abort', () => {
+          waiters = waiters.filter((other) => other !== waiter)
+          const need = at.redundancy.ack
+          reject(
+            new CairnError('NOT_DURABLE', {
+              what: 'the metadata log',
+              need,
+              have: parts.providers.candidates().length,
+              why: 'too few providers keep it',
+            }),
+          )
+        })
+        wake?.()
+      })
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        try {
+          while (waiters.length > 0 || metadata.lastSeq() > position.last) if (!(await shipOne(signal))) break
+        } catch (error) {
+          if (signal.aborted) break
+          at.log.warn('the metadata log is behind', { why: String(error) })
+          await at.clock.sleep(RETRY_MS, signal).catch(() => undefined)
+          continue
+        }
+        const idle = new AbortController()
+        wake = () => idle.abort()
+        if (waiters.length === 0) await at.clock.sleep(BATCH_MS, AbortSignal.any([signal, idle.signal])).catch(() => undefined)
+        wake = null
+      }
+    },
+  }
+}
+
+/** Gives whole copies of `bytes` to up to n providers; those that fsynced it. Throws NOT_DURABLE below `ack`. */
+export async function replicate(
+  parts: WriterParts,
+  bytes: Uint8Array,
+  idOn: (device: DeviceId) => Digest,
+  signal: AbortSignal,
+): Promise<readonly { device: DeviceId; pieceId: Digest }[]> {
+  const { at, providers } = parts
+  const { n, ack } = at.redundancy
+  const placement = place(at.crypto, providers.candidates(), keepSeed, { want: n, least: ack, total: n })
+  if (!placement.ok) throw new CairnError('NO_PROVIDERS', { need: ack, have: placement.have, why: placement.why })
+  const kept: { device: DeviceId; pieceId: Digest }[] = []
+  await new Promise<void>((resolve) => {
+    let open = placement.devices.length
+    const settle = (): void => {
+      open -= 1
+      if (open === 0) resolve()
+      else if (kept.length === ack) at.clock.sleep(TIMING.straggler, signal).then(resolve, resolve)
+    }
+    for (const device of placement.devices) {
+      const pieceId = idOn(device)
+      putWhole(parts, device, pieceId, bytes, signal).then(
+        () => {
+          kept.push({ device, pieceId })
+          settle()
+        },
+        (error: unknown) => {
+          at.log.debug('a provider kept no copy', { device, why: String(error) })
+          settle()
+        },
+      )
+    }
+  })
+  if (kept.length < ack) throw new CairnError('NOT_DURABLE', { what: 'a log batch', need: ack, have: kept.length, why: 'providers failed' })
+  return [...kept]
+}
+
+/** The log prefers the same providers from batch to batch, so that connections stay warm. */
+const keepSeed = new Uint8Array(32)
+
+async function putWhole(parts: WriterParts, device: DeviceId, pieceId: Digest, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const { at, providers, orders } = parts
+  const io = await providers.open(device, signal)
+  try {
+    await sendRequest(io, { op: 'put', order: orders.sign('put', device, pieceId, bytes.length), size: bytes.length })
+    for (let from = 0; from < bytes.length; from += FRAME_BYTES) await io.send(bytes.subarray(from, from + FRAME_BYTES))
+    await receiveReply(at.clock, io, 'stored')
+    await io.end()
+    providers.good(device)
+  } catch (error) {
+    io.abort(error)
+    if (!(error instanceof Refusal) && !signal.aborted) providers.bad(device, error)
+    throw error
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The providers a gateway works with, and how they are. A provider is tried while it answers; after a failed contact it
+ * rests for a moment that grows, and its pieces count as lost after LOST_CONTACTS failures over LOST_AFTER_EPOCHS epochs.
+ */
+import { CairnError, isCairnError } from '../../../protocol/errors.ts'
+import { type Account, bytesOf, type DeviceId, type PeerId } from '../../../protocol/ids.ts'
+import { peerIdOf } from '../../../protocol/peer-id.ts'
+import type { DeviceRow } from '../../../runtime/chain.ts'
+import type { Duplex } from '../../../runtime/index.ts'
+import type { Candidate } from '../match.ts'
+import { STORAGE_PROTOCOL } from '../messages.ts'
+import { type StoreContext, TIMING } from './context.ts'
+
+/** A piece counts as lost after this many failed contacts (DESIGN §6)… */
+const LOST_CONTACTS = 3
+/** …that span at least this many epochs. */
+const LOST_AFTER_EPOCHS = 2
+/** First rest after a failure; doubles up to REST_MAX_MS. */
+const REST_MS = 500
+const REST_MAX_MS = 10_000
+
+interface Health {
+  failures: number
+  firstFailure: number
+  restUntil: number
+  why: string
+}
+
+export interface Providers {
+  /** Those that new pieces may go to now. */
+  candidates(): readonly Candidate[]
+  /** Registered and not known to be failing. */
+  reachable(device: DeviceId): boolean
+  /** Whether its pieces count as lost. */
+  lost(device: DeviceId): boolean
+  operator(device: DeviceId): Account | null
+  known(): readonly DeviceRow[]
+  /** Why it is not reachable, for people. */
+  trouble(device: DeviceId): string | null
+  open(device: DeviceId, signal?: AbortSignal): Promise<Duplex>
+  /** A provider answered; or failed, and why. */
+  good(device: DeviceId): void
+  bad(device: DeviceId, error: unknown): void
+  /** It refuses new pieces (full, leaving) but still serves reads. */
+  closedToWrites(device: DeviceId, forMs: number): void
+  /** Tries every resting or failed provider again; called once an epoch and by repair. */
+  probe(signal: AbortSignal): Promise<void>
+}
+
+/** Peer id and operator of a registered device. */
+export const peerOf = (device: DeviceRow): PeerId => peerIdOf(bytesOf(device.transportKey))
+
+const subnetOf = (endpoint: string): string => /^\/ip4\/(\d+\.\d+\.\d+)\./.exec(endpoint)?.[1] ?? ''
+
+export function createProviders(at: StoreContext, ping: (device: DeviceId, signal: AbortSignal) => Promise<void>): Providers {
+  const health = new Map<DeviceId, Health>()
+  const closed = new Map<DeviceId, number>()
+  const epochMs = (): number => (at.chain.network(at.net)?.epochSeconds ?? 60) * 1000
+
+  const reachable = (device: DeviceId): boolean => {
+    const state = health.get(device)
+    return state === undefined || at.clock.monotonic() >= state.restUntil
+  }
+  const good = (device: DeviceId): void => {
+    health.delete(device)
+  }
+  const bad = (device: DeviceId, error: unknown): void => {
+    const now = at.clock.monotonic()
+    const state = health.get(device) ?? { failures: 0, firstFailure: now, restUntil: 0, why: '' }
+    state.failures += 1
+    state.restUntil = now + Math.min(REST_MAX_MS, REST_MS * 2 ** Math.min(10, state.failures - 1))
+    state.why = error instanceof Error ? error.message : String(error)
+    health.set(device, state)
+    at.log.debug('provider failed', { device, failures: state.failures, why: state.why })
+  }
+  const active = (): readonly DeviceRow[] => {
+    const least = at.chain.network(at.net)?.minStake ?? 0n
+    return at.chain
+      .devices(at.net)
+      .filter((row) => row.status === 'active' && row.endpoint !== '' && at.chain.stakeOf(row.owner, at.net) >= least)
+  }
+
+  return {
+    candidates: () =>
+      active()
+        .filter((row) => reachable(row.id) && (closed.get(row.id) ?? 0) <= at.clock.monotonic())
+        .map((row) => ({ device: row.id, operator: row.owner, subnet: subnetOf(row.endpoint) })),
+    reachable: (device) => at.chain.device(device) !== null && reachable(device),
+    lost(device) {
+      const row = at.chain.device(device)
+      if (row === null || row.status !== 'active') return true
+      const state = health.get(device)
+      if (state === undefined || state.failures < LOST_CONTACTS) return false
+      return at.clock.monotonic() - state.firstFailure >= LOST_AFTER_EPOCHS * epochMs()
+    },
+    operator: (device) => at.chain.device(device)?.owner ?? null,
+    known: active,
+    trouble: (device) => (at.chain.device(device) === null ? 'not registered' : (health.get(device)?.why ?? null)),
+    async open(device, signal) {
+      const row = at.chain.device(device)
+      if (row === null) throw new CairnError('UNREACHABLE', { peer: device, why: 'no such device is registered' })
+      const peer = peerOf(row)
+      at.network.know(peer, [row.endpoint])
+      using deadline = at.clock.deadline(`dialling ${device}`, TIMING.dial, signal)
+      try {
+        return await at.network.dial(peer, STORAGE_PROTOCOL, deadline.signal)
+      } catch (error) {
+        if (signal?.aborted !== true || isCairnError(error, 'UNREACHABLE')) bad(device, error)
+        throw error
+      }
+    },
+    good,
+    bad,
+    closedToWrites(device, forMs) {
+      closed.set(device, at.clock.monotonic() + forMs)
+    },
+    async probe(signal) {
+      const failing = [...health.keys()]
+      await Promise.all(
+        failing.map(async (device) => {
+          try {
+            await ping(device, signal)
+            good(device)
+          } catch (error) {
+            bad(device, error)
+          }
+        }),
+      )
+    },
+  }
+}

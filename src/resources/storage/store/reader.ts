@@ -1,0 +1,203 @@
+/**
+ * One segment on its way back. k slots read k shards; a slot whose provider fails, refuses or lags takes the next shard
+ * that is left, so that the slowest are cut. Frames authenticate what is read; a lying provider is found and named.
+ */
+import { CairnError } from '../../../protocol/errors.ts'
+import type { Duplex } from '../../../runtime/index.ts'
+import type { Slab } from '../kernel/kernel.ts'
+import { FRAME_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
+import { type StoreContext, TIMING } from './context.ts'
+import { isFailure } from './exchange.ts'
+import { lost, openPiece, type ReaderParts, type ReadPlan, receiveShard } from './fetch.ts'
+import type { PlacedPiece, SegmentRecord } from './records.ts'
+import { solveStripe } from './solve.ts'
+
+/** A stripe decoded into `slab`, whose plaintext starts at segment offset `start`. The taker releases the slab. */
+export interface ReadStripe {
+  readonly slab: Slab
+  readonly start: number
+  readonly bytes: number
+}
+
+export interface SegmentReader {
+  /** The next stripe, or null after the last one asked for. */
+  next(): Promise<ReadStripe | null>
+  close(): void
+}
+
+/** Stripes being fetched ahead of the customer: enough to hide a round trip, little enough to bound memory. */
+const READ_AHEAD = 4
+
+interface Slot {
+  piece: PlacedPiece | null
+  io: Duplex | null
+  /** Next stripe that `io` will deliver. */
+  at: number
+  tail: Promise<unknown>
+}
+
+export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: AbortSignal): SegmentReader {
+  const { at } = parts
+  const layout = segmentLayout(plan.segment.plainBytes, plan.segment.k)
+  const state = createSlots(parts, plan, layout, signal)
+  const ahead: Promise<ReadStripe>[] = []
+  let next = plan.fromStripe
+  let closed = false
+  const fetchAhead = (): void => {
+    while (!closed && next < plan.toStripe && ahead.length < READ_AHEAD) {
+      const promise = readStripe(parts, plan, layout, state, next, signal)
+      promise.catch(() => undefined)
+      ahead.push(promise)
+      next += 1
+    }
+  }
+  return {
+    async next() {
+      fetchAhead()
+      const first = ahead.shift()
+      if (first === undefined) return null
+      const stripe = await first
+      fetchAhead()
+      return stripe
+    },
+    close() {
+      closed = true
+      state.close()
+      for (const promise of ahead.splice(0))
+        promise.then(
+          (stripe) => at.kernel.release(stripe.slab),
+          () => undefined,
+        )
+    },
+  }
+}
+
+interface Slots {
+  readonly slots: readonly Slot[]
+  /** Reads stripe `stripe` into the slab through slot `i`; the shard that arrived, or null when none is left. */
+  read(i: number, slab: Slab, stripe: number): Promise<PlacedPiece | null>
+  close(): void
+}
+
+/** Data shards first, then parity; providers known to be in trouble last. */
+function order(parts: ReaderParts, segment: SegmentRecord): PlacedPiece[] {
+  const rank = (piece: PlacedPiece): number => (parts.providers.reachable(piece.device) ? 0 : 1000) + piece.shard
+  return [...segment.pieces].sort((a, b) => rank(a) - rank(b))
+}
+
+function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, signal: AbortSignal): Slots {
+  const { at } = parts
+  const spare = order(parts, plan.segment)
+  const slots: Slot[] = Array.from({ length: plan.segment.k }, () => ({ piece: null, io: null, at: 0, tail: Promise.resolve() }))
+  const end = plan.toStripe === layout.stripes ? layout.pieceBytes : plan.toStripe * FRAME_BYTES
+
+  const open = async (slot: Slot, stripe: number): Promise<boolean> => {
+    for (let piece = spare.shift(); piece !== undefined; piece = spare.shift()) {
+      signal.throwIfAborted()
+      try {
+        const io = await openPiece(parts, piece, stripe * FRAME_BYTES, end, signal)
+        Object.assign(slot, { piece, io, at: stripe })
+        return true
+      } catch (error) {
+        if (signal.aborted) throw error
+        at.log.debug('a provider gave no piece', { device: piece.device, why: String(error) })
+      }
+    }
+    return false
+  }
+
+  const readOnce = async (slot: Slot, slab: Slab, stripe: number): Promise<PlacedPiece | null> => {
+    for (;;) {
+      if (slot.io === null && !(await open(slot, stripe))) return null
+      const { io, piece } = slot
+      if (io === null || piece === null) return null
+      try {
+        await receiveShard(at, io, (slab.shards[piece.shard] as Uint8Array).subarray(0, shardBytes(layout, stripe)))
+        slot.at = stripe + 1
+        if (slot.at === plan.toStripe) {
+          await io.end()
+          parts.providers.good(piece.device)
+        }
+        return piece
+      } catch (error) {
+        io.abort(error)
+        slot.io = null
+        if (signal.aborted) throw error
+        if (isFailure(error)) parts.providers.bad(piece.device, error)
+      }
+    }
+  }
+
+  return {
+    slots,
+    read(i, slab, stripe) {
+      const slot = slots[i] as Slot
+      const reading = slot.tail.then(() => hedged(at, slots, slot, () => readOnce(slot, slab, stripe)))
+      slot.tail = reading.catch(() => undefined)
+      return reading
+    },
+    close() {
+      for (const slot of slots) {
+        if (slot.io !== null && slot.at < plan.toStripe) slot.io.abort('the reader was closed')
+        slot.io = null
+      }
+      spare.length = 0
+    },
+  }
+
+  /** Cuts a slot that lags while the others are ahead and another shard is left to try. */
+  async function hedged(
+    ctx: StoreContext,
+    all: readonly Slot[],
+    slot: Slot,
+    read: () => Promise<PlacedPiece | null>,
+  ): Promise<PlacedPiece | null> {
+    const stop = new AbortController()
+    const watch = async (): Promise<void> => {
+      for (let waited = 0; waited < TIMING.message; waited += TIMING.hedge) {
+        await ctx.clock.sleep(TIMING.hedge, stop.signal)
+        const others = all.filter((other) => other !== slot)
+        const ahead = others.every((other) => other.at > slot.at)
+        if (ahead && spare.some((piece) => parts.providers.reachable(piece.device))) {
+          slot.io?.abort(new CairnError('DEADLINE', { what: 'a lagging shard', ms: TIMING.hedge }))
+          return
+        }
+      }
+    }
+    const watching = watch().catch(() => undefined)
+    try {
+      return await read()
+    } finally {
+      stop.abort()
+      await watching
+    }
+  }
+}
+
+async function readStripe(
+  parts: ReaderParts,
+  plan: ReadPlan,
+  layout: SegmentLayout,
+  state: Slots,
+  stripe: number,
+  signal: AbortSignal,
+): Promise<ReadStripe> {
+  const { at } = parts
+  const { segment } = plan
+  const slab = await at.kernel.acquire(signal)
+  try {
+    const arrived = await Promise.all(state.slots.map((_, i) => state.read(i, slab, stripe)))
+    const have = arrived.filter((piece) => piece !== null)
+    if (have.length < segment.k) throw lost(parts, plan, have.length)
+    const bytes = stripePlainBytes(layout, stripe, segment.k)
+    const position = { ...plan.position, firstFrame: plan.position.firstFrame + stripe * segment.k }
+    const size = shardBytes(layout, stripe)
+    const shards = have.map((piece) => piece.shard).sort((a, b) => a - b)
+    const decoded = await at.kernel.decode(slab, position, bytes, size, shards)
+    if (!decoded.ok) await solveStripe(parts, plan, { slab, stripe, position, bytes, size, have: shards }, signal)
+    return { slab, start: stripe * segment.k * (FRAME_BYTES - 16), bytes }
+  } catch (error) {
+    at.kernel.release(slab)
+    throw error
+  }
+}
