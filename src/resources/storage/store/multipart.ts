@@ -25,10 +25,10 @@ export function createMultipart(parts: StoreParts): Multipart {
       uploads.create({ uploadId, bucket, key, started: at.clock.now(), headers, checksum, checksumType })
       return { is: 'created', uploadId }
     },
-    async putPart({ tenant, bucket, key, uploadId, part, body, signal }) {
+    async putPart({ tenant, bucket, key, uploadId, part, body, checksum, signal }) {
       if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }
       if (uploads.get(bucket, key, uploadId) === null) return { is: 'no-upload' }
-      const stored = await storeBody(parts, parts.keyring, bucket, body, false, signal)
+      const stored = await storeBody(parts, parts.keyring, { bucket, source: body, checksum, inlineAllowed: false }, signal)
       if (stored.is === 'bad-body') return { is: 'bad-body', code: stored.code, why: stored.why }
       const { size, md5: etag, checksums, part: record } = stored.body
       if (record === null) return { is: 'bad-body', code: 'InvalidRequest', why: 'a part has a body' }

@@ -19,23 +19,26 @@ export type BodyOutcome =
   | { readonly is: 'bad-body'; readonly code: string; readonly why: string }
 
 /** Stores the bytes; nothing names them yet, so a refusal after this leaves nothing that a customer can see. */
-export async function storeBody(
-  parts: WriterParts,
-  keyring: Keyring,
-  bucket: string,
-  body: BodySource,
-  inlineAllowed: boolean,
-  signal: AbortSignal,
-): Promise<BodyOutcome> {
-  if (body.length === null) return { is: 'bad-body', code: 'MissingContentLength', why: 'the length of the body must be declared' }
+export async function storeBody(parts: WriterParts, keyring: Keyring, body: Incoming, signal: AbortSignal): Promise<BodyOutcome> {
+  const { length } = body.source
+  if (length === null) return { is: 'bad-body', code: 'MissingContentLength', why: 'the length of the body must be declared' }
   try {
-    return body.length <= INLINE_BYTES && inlineAllowed
-      ? await storeInline(parts, keyring, bucket, body, body.length)
-      : await storePart(parts, keyring, bucket, body, body.length, signal)
+    return length <= INLINE_BYTES && body.inlineAllowed
+      ? await storeInline(parts, keyring, body, length)
+      : await storePart(parts, keyring, body, length, signal)
   } catch (error) {
     if (error instanceof BodyError) return { is: 'bad-body', code: error.code, why: error.message }
     throw error
   }
+}
+
+/** A body and what the store is to do with it. */
+export interface Incoming {
+  readonly bucket: string
+  readonly source: BodySource
+  /** The additional checksum that is kept with the object. */
+  readonly checksum: DigestKind | null
+  readonly inlineAllowed: boolean
 }
 
 function kindsOf(body: BodySource): readonly DigestKind[] {
@@ -44,10 +47,10 @@ function kindsOf(body: BodySource): readonly DigestKind[] {
 
 /** What the body is worth, and the checksum that is kept with the object. */
 function judge(
-  body: BodySource,
+  body: Incoming,
   computed: ReadonlyMap<DigestKind, Uint8Array>,
 ): { ok: true; md5: string; checksums: Checksums } | { ok: false; code: string; why: string } {
-  const verdict = body.check(computed)
+  const verdict = body.source.check(computed)
   if (!verdict.ok) return verdict
   const kept = body.checksum === null ? undefined : computed.get(body.checksum)
   const checksums: Checksums = body.checksum === null || kept === undefined ? {} : { [body.checksum]: btoa(String.fromCharCode(...kept)) }
@@ -67,52 +70,45 @@ async function expectEnd(body: BodySource): Promise<void> {
   if ((await body.read(new Uint8Array(1))) !== 0) throw new BodyError('InvalidRequest', 'the body is longer than declared')
 }
 
-async function storeInline(parts: WriterParts, keyring: Keyring, bucket: string, body: BodySource, size: number): Promise<BodyOutcome> {
+async function storeInline(parts: WriterParts, keyring: Keyring, body: Incoming, size: number): Promise<BodyOutcome> {
   const { at } = parts
   const plain = new Uint8Array(size)
-  await fill(body, plain)
-  await expectEnd(body)
-  const digester = at.kernel.digester(kindsOf(body))
+  await fill(body.source, plain)
+  await expectEnd(body.source)
+  const digester = at.kernel.digester(kindsOf(body.source))
   await digester.updateBytes(plain)
   const judged = judge(body, await digester.finish())
   if (!judged.ok) return { is: 'bad-body', code: judged.code, why: judged.why }
   const partId = at.random.bytes(16)
   const key = at.random.bytes(32)
   const sealed = sealInline(at.crypto, key, partId, plain)
-  const wrappedKey = wrapKey(at.crypto, at.random, keyring.bucket(bucket), partId, key)
+  const wrappedKey = wrapKey(at.crypto, at.random, keyring.bucket(body.bucket), partId, key)
   return { is: 'body', body: { size, md5: judged.md5, checksums: judged.checksums, inline: { partId, wrappedKey, sealed }, part: null } }
 }
 
-async function storePart(
-  parts: WriterParts,
-  keyring: Keyring,
-  bucket: string,
-  body: BodySource,
-  size: number,
-  signal: AbortSignal,
-): Promise<BodyOutcome> {
+async function storePart(parts: WriterParts, keyring: Keyring, body: Incoming, size: number, signal: AbortSignal): Promise<BodyOutcome> {
   const { at } = parts
   const partId = at.random.bytes(16)
   const key = at.random.bytes(32)
-  const digester = at.kernel.digester(kindsOf(body))
+  const digester = at.kernel.digester(kindsOf(body.source))
   const segments: SegmentRecord[] = []
   try {
     for (let start = 0; start < size; start += SEGMENT_PLAIN_BYTES) {
       const source = {
         plainBytes: Math.min(SEGMENT_PLAIN_BYTES, size - start),
-        fill: (slab: Slab, bytes: number) => fill(body, slab.plain.subarray(0, bytes)),
+        fill: (slab: Slab, bytes: number) => fill(body.source, slab.plain.subarray(0, bytes)),
         digest: (slab: Slab, bytes: number) => digester.update(slab, 0, bytes),
       }
       segments.push(await writeSegment(parts, source, { key, partId, segment: segments.length, firstFrame: 0 }, signal))
     }
-    await expectEnd(body)
+    await expectEnd(body.source)
   } catch (error) {
     digester.abort()
     throw error
   }
   const judged = judge(body, await digester.finish())
   if (!judged.ok) return { is: 'bad-body', code: judged.code, why: judged.why }
-  const wrappedKey = wrapKey(at.crypto, at.random, keyring.bucket(bucket), partId, key)
+  const wrappedKey = wrapKey(at.crypto, at.random, keyring.bucket(body.bucket), partId, key)
   return {
     is: 'body',
     body: { size, md5: judged.md5, checksums: judged.checksums, inline: null, part: { partId, wrappedKey, size, segments } },

@@ -137,7 +137,7 @@ async function put(parts: StoreParts, request: PutRequest): ReturnType<ObjectSto
   if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }
   const conditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined
   if (conditional && preconditionFails(conditions, parts.metadata.object(bucket, key)?.etag ?? null)) return { is: 'precondition-failed' }
-  const stored = await storeBody(parts, parts.keyring, bucket, body, true, signal)
+  const stored = await storeBody(parts, parts.keyring, { bucket, source: body, checksum: request.checksum, inlineAllowed: true }, signal)
   if (stored.is === 'bad-body') return stored
   const record = recordOf(parts, request, stored.body)
   const outcome = await parts.committer.commit({ bucket, key, record, conditions, shared: false }, parts.sync || record.inline !== null)
