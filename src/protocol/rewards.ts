@@ -1,0 +1,119 @@
+/**
+ * Who is paid what for an epoch: pure integer arithmetic from scores and proven units to the root on chain. One leaf per
+ * owner with its cumulative total; under it, a detail tree with the cumulative proven units of each payment channel, so
+ * that a provider can take its pay without the payer (Escrow.redeemProved).
+ */
+import { assert } from '../std/assert.ts'
+import { bigEndian, compareBytes, concat, utf8 } from '../std/bytes.ts'
+import type { Crypto } from './crypto.ts'
+import { type Account, type Address, bytesOf, type Digest, digestOf, type NetworkId } from './ids.ts'
+import { merkleTree } from './merkle.ts'
+
+/** Share of what is left in a pot that one epoch may give: 1/1024, so a pot lasts and never runs dry at once. */
+const BUDGET_DIVISOR = 1024n
+
+/** Cumulative proven units of one channel, as Escrow.redeemProved takes them. */
+export interface ChannelLine {
+  readonly channel: Digest
+  /** keccak256 of the unit's name, e.g. `storage.byte-second`. */
+  readonly unit: Digest
+  readonly cumulative: bigint
+}
+
+export interface OwnerLine {
+  readonly account: Account
+  /** Cumulative reward in the pot's asset. */
+  readonly cumulative: bigint
+  /** Sorted by channel, then unit. */
+  readonly channels: readonly ChannelLine[]
+}
+
+/** What one owner's work of the epoch weighs: Σ proven units × score. */
+export interface Weight {
+  readonly account: Account
+  readonly weight: bigint
+}
+
+/** ABI encoding of static values is their 32-byte words one after the other. */
+const word = (value: bigint): Uint8Array => bigEndian(value, 32)
+const padded = (bytes: Uint8Array): Uint8Array => concat([new Uint8Array(32 - bytes.length), bytes])
+const twice = (crypto: Crypto, words: readonly Uint8Array[]): Uint8Array => crypto.keccak256(crypto.keccak256(...words))
+
+export const unitId = (crypto: Crypto, name: string): Digest => digestOf(crypto.keccak256(utf8(name)))
+
+/** Escrow's key of a channel: keccak256(abi.encode(payer, payee, asset, net, channelId)). */
+export function channelKey(crypto: Crypto, payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint): Digest {
+  const words = [padded(bytesOf(payer)), padded(bytesOf(payee)), padded(bytesOf(asset)), word(BigInt(net)), word(channelId)]
+  return digestOf(crypto.keccak256(...words))
+}
+
+export const channelLeaf = (crypto: Crypto, line: ChannelLine): Uint8Array =>
+  twice(crypto, [bytesOf(line.channel), bytesOf(line.unit), word(line.cumulative)])
+
+/** Root of an owner's detail tree; zero when it has no channels. */
+export function detailRoot(crypto: Crypto, channels: readonly ChannelLine[]): Uint8Array {
+  if (channels.length === 0) return new Uint8Array(32)
+  return merkleTree(
+    crypto,
+    channels.map((line) => channelLeaf(crypto, line)),
+  ).root
+}
+
+export function rewardLeaf(crypto: Crypto, net: NetworkId, asset: Address, owner: OwnerLine): Uint8Array {
+  const words = [
+    word(BigInt(net)),
+    padded(bytesOf(asset)),
+    padded(bytesOf(owner.account)),
+    word(owner.cumulative),
+    detailRoot(crypto, owner.channels),
+  ]
+  return twice(crypto, words)
+}
+
+/** Root over all owners, in byte order of their accounts. */
+export function rewardRoot(crypto: Crypto, net: NetworkId, asset: Address, owners: readonly OwnerLine[]): Digest {
+  assert(owners.length > 0, 'an epoch that pays nobody publishes no root')
+  return digestOf(
+    merkleTree(
+      crypto,
+      owners.map((owner) => rewardLeaf(crypto, net, asset, owner)),
+    ).root,
+  )
+}
+
+/** What an epoch may give: a share of what the pot holds beyond what earlier roots allocated. */
+export const epochBudget = (funded: bigint, allocated: bigint): bigint => (funded - allocated) / BUDGET_DIVISOR
+
+/**
+ * Adds an epoch's rewards to the cumulative totals. Shares are floored, so their sum never exceeds the budget; what
+ * rounding leaves stays in the pot. Owners are ordered by bytes before anything is folded.
+ */
+export function addRewards(before: readonly OwnerLine[], weights: readonly Weight[], budget: bigint): readonly OwnerLine[] {
+  const total = weights.reduce((sum, entry) => sum + entry.weight, 0n)
+  const owners = new Map<Account, OwnerLine>(before.map((owner) => [owner.account, owner]))
+  for (const { account, weight } of weights) {
+    if (total === 0n || weight === 0n) continue
+    const owner = owners.get(account) ?? { account, cumulative: 0n, channels: [] }
+    owners.set(account, { ...owner, cumulative: owner.cumulative + (budget * weight) / total })
+  }
+  return sortOwners([...owners.values()])
+}
+
+/** Adds proven units to owners' channels. */
+export function addUnits(owners: readonly OwnerLine[], account: Account, lines: readonly ChannelLine[]): readonly OwnerLine[] {
+  const found = owners.find((owner) => owner.account === account) ?? { account, cumulative: 0n, channels: [] }
+  const channels = new Map(found.channels.map((line) => [`${line.channel}${line.unit}`, line]))
+  for (const line of lines) {
+    const key = `${line.channel}${line.unit}`
+    const old = channels.get(key)
+    channels.set(key, { ...line, cumulative: (old?.cumulative ?? 0n) + line.cumulative })
+  }
+  const sorted = [...channels.values()].sort((a, b) => (`${a.channel}${a.unit}` < `${b.channel}${b.unit}` ? -1 : 1))
+  return sortOwners([...owners.filter((owner) => owner.account !== account), { ...found, channels: sorted }])
+}
+
+export const totalOf = (owners: readonly OwnerLine[]): bigint => owners.reduce((sum, owner) => sum + owner.cumulative, 0n)
+
+function sortOwners(owners: OwnerLine[]): readonly OwnerLine[] {
+  return owners.sort((a, b) => compareBytes(bytesOf(a.account), bytesOf(b.account)))
+}
