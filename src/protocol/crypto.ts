@@ -5,6 +5,8 @@
  */
 export interface Crypto {
   sha256(...parts: readonly Uint8Array[]): Uint8Array
+  /** A SHA-256 over bytes that come one after the other, where the platform has one. */
+  sha256Running?(): RunningHash
   /** EVM's Keccak-256. */
   keccak256(...parts: readonly Uint8Array[]): Uint8Array
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
@@ -24,6 +26,13 @@ export interface Crypto {
   readonly p256: SignatureScheme
   /** RFC 8032; signs the message itself. Public keys 32 bytes. */
   readonly ed25519: SignatureScheme
+}
+
+export interface RunningHash {
+  /** The bytes are hashed before this returns: their memory is free again. */
+  update(bytes: Uint8Array): void
+  /** Ends the hash. */
+  digest(): Uint8Array
 }
 
 export interface SignatureScheme {

@@ -74,6 +74,8 @@ export interface PutRequest {
   readonly key: string
   readonly headers: ObjectHeaders
   readonly body: BodySource
+  /** The additional checksum to keep with the object (or part) and give back; always among `body.digests`. */
+  readonly checksum: DigestKind | null
   /** ifMatch / ifNoneMatch `*`, checked again inside the commit. */
   readonly conditions: Conditions
   readonly signal: AbortSignal
@@ -100,7 +102,7 @@ export interface ListRequest {
   readonly bucket: string
   readonly prefix: string
   readonly delimiter: string
-  /** Strictly after this key (marker, start-after or continuation). */
+  /** Strictly after this key (marker, start-after or continuation), and after all that it rolls up when it is a common prefix. */
   readonly after: string
   /** ≤ 1000. */
   readonly limit: number
@@ -130,6 +132,9 @@ export interface PartInfo {
 }
 
 export interface ObjectStore {
+  /** Digests of a small body that a door consumed itself (XML), computed where the store's own are. */
+  digest(kinds: readonly DigestKind[], bytes: Uint8Array): Promise<ReadonlyMap<DigestKind, Uint8Array>>
+
   createBucket(tenant: Tenant, bucket: string): Promise<{ is: 'created' } | { is: 'exists'; mine: boolean }>
   deleteBucket(tenant: Tenant, bucket: string): Promise<{ is: 'deleted' } | { is: 'no-bucket' } | { is: 'not-empty' }>
   listBuckets(tenant: Tenant): Promise<readonly { name: string; created: UnixMs }[]>
@@ -179,24 +184,30 @@ export interface ObjectStore {
     after: number,
     limit: number,
   ): Promise<{ is: 'parts'; parts: readonly PartInfo[]; truncated: boolean } | Missing>
-  /** `parts` as the client listed them, ascending. Parts but the last must be ≥ 5 MiB (`too-small`). */
+  /** `parts` as the client listed them, ascending; an ETag or checksum that is not the part's is `invalid-part`. Parts but the last must be ≥ 5 MiB (`too-small`). */
   completeUpload(request: {
     tenant: Tenant
     bucket: string
     key: string
     uploadId: string
-    parts: readonly { number: number; etag: string }[]
+    parts: readonly { number: number; etag: string; checksums: Readonly<Partial<Record<DigestKind, string>>> }[]
+    /** The whole object's checksum as the client knows it (`bad-body` BadDigest when it is another), or null. */
+    checksum: { kind: DigestKind; value: string } | null
+    /** The whole object's size as the client knows it (`bad-body` InvalidRequest when it is another), or null. */
+    size: number | null
     conditions: Conditions
   }): Promise<
     { is: 'stored'; info: ObjectInfo } | Missing | Refused | { is: 'invalid-part'; part: number } | { is: 'too-small'; part: number }
   >
   abortUpload(tenant: Tenant, bucket: string, key: string, uploadId: string): Promise<{ is: 'aborted' } | Missing>
+  /** In order of key, then of upload id; strictly after `after`. An upload id of '' there skips every upload of the key. */
   listUploads(
     tenant: Tenant,
     bucket: string,
     prefix: string,
+    after: { key: string; uploadId: string } | null,
     limit: number,
-  ): Promise<{ is: 'uploads'; uploads: readonly UploadInfo[] } | { is: 'no-bucket' }>
+  ): Promise<{ is: 'uploads'; uploads: readonly UploadInfo[]; truncated: boolean } | { is: 'no-bucket' }>
 }
 
 /** Access keys as the door needs them: scoped, expiring credentials under an account. */

@@ -1,0 +1,1 @@
+export { createS3Door, type S3DoorOptions } from './door.ts'
