@@ -1,0 +1,4 @@
+import { clockContract } from '../clock.contract.ts'
+import { createClock } from './clock.ts'
+
+clockContract("the machine's clock", createClock(), (work) => work())
