@@ -4,7 +4,7 @@
  * work is deterministic; nothing here assumes one answer. A resource never touches balances: it says what is payable.
  */
 import type { Crypto } from '../protocol/crypto.ts'
-import type { Cid, DeviceId, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
+import type { Account, Address, Cid, DeviceId, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
 import type { Schema } from '../protocol/schema.ts'
 import type { Credits, Ppm } from '../protocol/units.ts'
 import type { ChainView } from '../runtime/chain.ts'
@@ -84,9 +84,18 @@ export interface Group<K extends Kind> {
   readonly epoch: Epoch
   readonly members: readonly {
     readonly subject: SubjectId
-    readonly claims: readonly K['Claim'][]
-    readonly verdicts: readonly { readonly challenge: K['Challenge']; readonly verdict: Verdict }[]
+    readonly claims: readonly JudgedClaim<K>[]
+    /** Claims that did not count, and why. */
+    readonly refused: readonly Reason[]
   }[]
+}
+
+export interface JudgedClaim<K extends Kind> {
+  readonly claim: K['Claim']
+  readonly payer: Account
+  /** What it is worth when met in full. */
+  readonly worth: Usage
+  readonly verdicts: readonly Verdict[]
 }
 
 export interface NodeRuntime extends Runtime {
@@ -130,6 +139,22 @@ export interface Door {
   open(rt: GatewayRuntime | NodeRuntime, signal: AbortSignal): Promise<{ address: string; close(): Promise<void> }>
 }
 
+/** What the chain says about a claim's parties, as of the evidence's cut-off; the same on every machine. */
+export interface ClaimFacts {
+  readonly chainId: number
+  readonly net: NetworkId
+  readonly epoch: Epoch
+  readonly epochSeconds: number
+  readonly subject: SubjectId
+  readonly owner: Account
+  /** Whether `key` could sign storage or its like for `account` during the epoch. */
+  sessionActive(account: Account, key: Address): boolean
+}
+
+export type Admission =
+  | { readonly ok: true; readonly payer: Account /** What the claim is worth when all its challenges are met. */; readonly units: Usage }
+  | { readonly ok: false; readonly reason: Reason }
+
 /** A way to cheat or break, run by conformance and simulation: it must be unpaid within `caughtWithin` epochs. */
 export interface Fault<K extends Kind> {
   readonly id: string
@@ -164,7 +189,10 @@ export interface Resource<K extends Kind> {
     peer: Signed<K['Work']> | null,
   ): { readonly ok: true; readonly usage: Usage } | { readonly ok: false; readonly reason: Reason }
   price(usage: Usage, terms: K['Terms']): Credits
+  /** `seed` is already the subject's own: H(epoch seed ‖ nonce ‖ subject). */
   challenge(crypto: Crypto, claim: K['Claim'], seed: Seed): readonly K['Challenge'][]
+  /** Whether a claim counts at all (who signed it, that it is the subject's, that it is current), and who pays for it. */
+  admit(crypto: Crypto, claim: K['Claim'], facts: ClaimFacts): Admission
   verify(crypto: Crypto, challenge: K['Challenge'], answer: Answer<K['Proof']>, seen: readonly Signed<K['Observation']>[]): Verdict
   group(subject: { readonly id: SubjectId; readonly claim: K['Claim'] }): GroupKey
   score(group: Group<K>, carry: K['Carry'] | null): { readonly scores: readonly Score[]; readonly carry: K['Carry'] }
