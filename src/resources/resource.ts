@@ -78,16 +78,19 @@ export interface LeaseHealth<K extends Kind> {
   readonly score: Ppm
 }
 
-/** One subject's epoch: its claims and the verdicts about them. */
+/** Subjects that are scored together: a data set's provider, a hex cell, a feeder. */
 export interface Group<K extends Kind> {
   readonly key: GroupKey
   readonly epoch: Epoch
-  readonly members: readonly {
-    readonly subject: SubjectId
-    readonly claims: readonly JudgedClaim<K>[]
-    /** Claims that did not count, and why. */
-    readonly refused: readonly Reason[]
-  }[]
+  readonly members: readonly Member<K>[]
+}
+
+/** One subject's epoch: its claims and the verdicts about them. */
+export interface Member<K extends Kind> {
+  readonly subject: SubjectId
+  readonly claims: readonly JudgedClaim<K>[]
+  /** Claims that did not count, and why. */
+  readonly refused: readonly Reason[]
 }
 
 export interface JudgedClaim<K extends Kind> {
@@ -152,7 +155,14 @@ export interface ClaimFacts {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly payer: Account /** What the claim is worth when all its challenges are met. */; readonly units: Usage }
+  | {
+      readonly ok: true
+      /** Two claims of one subject with the same key are one claim; the second is refused. */
+      readonly key: string
+      readonly payer: Account
+      /** What the claim is worth when all its challenges are met. */
+      readonly units: Usage
+    }
   | { readonly ok: false; readonly reason: Reason }
 
 /** A way to cheat or break, run by conformance and simulation: it must be unpaid within `caughtWithin` epochs. */

@@ -32,7 +32,7 @@ import type { DeviceRow } from '../runtime/chain.ts'
 import { assert } from '../std/assert.ts'
 import { bigEndian, compareBytes, concat, utf8 } from '../std/bytes.ts'
 import { type BundleAnswer, type Evidence, type Settlement, settlementSchema } from './evidence.ts'
-import type { Answer, ClaimFacts, Group, JudgedClaim, Kind, Reason, Resource, Score, Usage, Verdict } from './resource.ts'
+import type { Answer, ClaimFacts, JudgedClaim, Kind, Member, Reason, Resource, Score, Usage, Verdict } from './resource.ts'
 
 /** What the chain's event logs said at the epoch's cut-off: the same on every machine. */
 export interface EpochFacts {
@@ -80,8 +80,6 @@ export const subjectSeed = (crypto: Crypto, epochSeed: Digest, nonce: Uint8Array
 
 /** The commitment that opens with `nonce`. */
 export const nonceHash = (crypto: Crypto, nonce: Uint8Array): Digest => digestOf(crypto.keccak256(nonce))
-
-type Member<K extends Kind> = Group<K>['members'][number]
 
 interface Judged {
   readonly subject: SubjectId
