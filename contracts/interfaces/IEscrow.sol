@@ -168,9 +168,9 @@ interface IEscrow {
 
     error ZeroAddress();
     error ZeroAmount();
+    error NotPayer(address caller);
     error Insufficient(uint256 needed, uint256 held);
     error StillThawing(uint40 thawEnd);
-    error NotPayer(address caller);
     error NotClosing(bytes32 key);
     error StillClosing(uint40 closesAt);
     /// A batch names a channel twice, which would make its total depend on the order.
@@ -179,12 +179,12 @@ interface IEscrow {
     error KeyNotActive(address account, address key);
     error KeyNotRedeemable(address account, address key);
     error KeyLimitExceeded(uint256 needed, uint256 left);
-    error KeyHasNoLimit(address key, address asset);
+    /// Payees rely on what a key may still spend; a smaller limit needs a new key.
+    error LimitCannotShrink(uint128 current);
     error BadRate(bytes32 unit);
     /// Units of one call must be in ascending order, without repetition, and their rates signed by one key.
     error UnitsNotAscending(bytes32 unit);
     error MixedSigners();
-    error TooMany(uint256 items, uint256 most);
     error RootNotActive(uint32 index, bytes32 root);
     error BadProof();
     error NothingDue();
@@ -216,13 +216,8 @@ interface IEscrow {
     function redeemEarnedProRata(uint128 credits, uint256 minTokens, address to) external returns (uint256 tokens);
 
     // Channels and redemption
-    function openChannel(address payee, address asset, uint32 net, uint64 channelId, uint128 earmark)
-        external
-        returns (bytes32 key);
-    function openChannelFor(ChannelId calldata id, uint128 earmark) external returns (bytes32 key);
-    function closeChannel(address payee, address asset, uint32 net, uint64 channelId)
-        external
-        returns (uint40 closesAt);
+    function openChannel(ChannelId calldata id, uint128 earmark) external returns (bytes32 key);
+    function closeChannel(ChannelId calldata id) external returns (uint40 closesAt);
     function finalizeClose(ChannelId calldata id) external returns (uint128 returned);
     function setKeyLimit(address key, address asset, uint128 limit) external;
     function redeem(address payee, address asset, uint32 net, Voucher[] calldata items)
@@ -256,8 +251,8 @@ interface IEscrow {
     function lockKeyOf(address collector, address payer, address asset, bytes32 lockId) external pure returns (bytes32);
     function lockOf(bytes32 lockKey) external view returns (Lock memory);
     /// @return counted Protocol fees of credits payments on `net` in `period`. Emissions reads this.
-    function fees(uint32 net, uint32 period) external view returns (uint128 counted);
-    function feesBurned(uint32 net, uint32 period) external view returns (uint128 burned);
+    /// @return burned What of them burnFees has burned.
+    function fees(uint32 net, uint32 period) external view returns (uint128 counted, uint128 burned);
     /// @return period (now − genesis) / 1 day.
     function currentPeriod() external view returns (uint32 period);
     function hashVoucher(
@@ -273,6 +268,8 @@ interface IEscrow {
         view
         returns (bytes32 digest);
     /// @return nonce The ERC-3009 nonce that binds a deposit to its receiver and its grant.
-    function authorizationNonce(address to, SessionGrant calldata grant) external pure returns (bytes32 nonce);
-    function domainSeparator() external view returns (bytes32);
+    function authorizationNonce(address to, address asset, SessionGrant calldata grant)
+        external
+        pure
+        returns (bytes32 nonce);
 }
