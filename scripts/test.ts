@@ -1,0 +1,169 @@
+/**
+ * Everything that must hold before a change is taken, in one command and one order: `./cairn test`. With a pattern, only
+ * the tests whose path contains it: `./cairn test disk`. The exit code is 1 when anything failed.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, globSync, readdirSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const inCi = process.env.CI === 'true'
+/** Longest a step may take before it counts as failed. The whole suite takes a few minutes on two cores. */
+const STEP_MS_MAX = 20 * 60_000
+/** Longest one test may take: the end-to-end tests start whole networks. */
+const TEST_MS_MAX = 5 * 60_000
+/** Test files that run at once: more than the cores of a small machine makes timings unsteady and nothing faster. */
+const TEST_CONCURRENCY = 2
+
+/** Programs that tests drive as a customer would, and the Debian package each comes in. */
+const OUTSIDE_PROGRAMS = [
+  { program: 'aws', packaged: 'awscli' },
+  { program: 'rclone', packaged: 'rclone' },
+  { program: 's3cmd', packaged: 's3cmd' },
+  { program: 'restic', packaged: 'restic' },
+] as const
+
+interface Result {
+  readonly name: string
+  readonly ok: boolean
+  readonly seconds: number
+  /** What to say beside the name at the end. */
+  readonly note?: string
+}
+
+interface Ran {
+  readonly ok: boolean
+  /** The last lines of its output, colours removed. */
+  readonly tail: readonly string[]
+}
+
+const TAIL_LINES = 40
+
+/** Runs a program with its output shown as it comes. The Node that runs this comes first on its PATH. */
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  const path = [dirname(process.execPath), process.env.PATH ?? '/usr/bin:/bin'].join(delimiter)
+  const child = spawn(program, args, {
+    cwd: root,
+    env: { ...process.env, ...env, PATH: path },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: STEP_MS_MAX,
+    killSignal: 'SIGKILL',
+  })
+  const tail: string[] = []
+  let partial = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    process.stdout.write(chunk)
+    const lines = (partial + chunk.toString('utf8')).split('\n')
+    partial = lines.pop() ?? ''
+    tail.push(...lines)
+    tail.splice(0, tail.length - TAIL_LINES)
+  })
+  child.stderr.pipe(process.stderr, { end: false })
+  return new Promise((resolve) => {
+    child.on('error', (error) => {
+      process.stderr.write(`${program}: ${error.message}\n`)
+      resolve({ ok: false, tail })
+    })
+    child.on('close', (code) => resolve({ ok: code === 0, tail }))
+  })
+}
+
+/** Runs a JavaScript tool of node_modules with this Node, whatever `node` the PATH may have. */
+const tool = (script: string, ...args: readonly string[]): Promise<Ran> => run(process.execPath, [join('node_modules', script), ...args])
+
+const isInstalled = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+
+async function installOutsidePrograms(): Promise<{ ok: boolean; note: string }> {
+  const missing = OUTSIDE_PROGRAMS.filter(({ program }) => !isInstalled(program))
+  if (missing.length === 0) return { ok: true, note: 'all there' }
+  const packages = missing.map(({ packaged }) => packaged)
+  if (existsSync('/etc/debian_version') && process.getuid?.() === 0) {
+    const env = { DEBIAN_FRONTEND: 'noninteractive' }
+    const install = ['install', '--yes', '--no-install-recommends', ...packages]
+    // The lists may be there already; fetching them first would cost everybody half a minute.
+    const ok =
+      (await run('apt-get', install, env)).ok || ((await run('apt-get', ['update'], env)).ok && (await run('apt-get', install, env)).ok)
+    if (ok) return { ok, note: `installed ${packages.join(', ')}` }
+  }
+  const note = `SKIPPED: tests that drive ${packages.join(', ')}; install them to run these`
+  process.stdout.write(`${note}\n`)
+  return { ok: !inCi, note }
+}
+
+/** The native forge of this platform; its package's own wrapper would only look for the same file. */
+function forge(): string {
+  const scope = join(root, 'node_modules/@foundry-rs')
+  const found = readdirSync(scope).find((name) => name.startsWith('forge-') && existsSync(join(scope, name, 'bin/forge')))
+  return found === undefined ? 'forge' : join(scope, found, 'bin/forge')
+}
+
+async function testContracts(): Promise<{ ok: boolean; note: string }> {
+  const program = forge()
+  const notes: string[] = []
+  // Gas that a test records with `vm.snapshotGas` is compared with what is committed instead of written.
+  const recorded = existsSync(join(root, 'snapshots'))
+  let { ok } = await run(program, ['test'], recorded ? { FORGE_SNAPSHOT_CHECK: 'true' } : {})
+  if (recorded) notes.push('gas compared with snapshots/')
+  if (existsSync(join(root, '.gas-snapshot'))) {
+    ok = (await run(program, ['snapshot', '--check'])).ok && ok
+    notes.push('gas compared with .gas-snapshot')
+  }
+  for (const script of ['scripts/build-contracts.ts', 'scripts/build-kernel.ts']) {
+    if (existsSync(join(root, script))) ok = (await run(process.execPath, [script, '--check'])).ok && ok
+  }
+  return { ok, note: notes.join(', ') }
+}
+
+const testFiles = (pattern: string): string[] =>
+  globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
+    .filter((file) => file.includes(pattern))
+    .sort()
+
+let summary: readonly string[] = []
+
+async function runTests(pattern: string): Promise<{ ok: boolean; note: string }> {
+  const files = testFiles(pattern)
+  if (files.length === 0) return { ok: false, note: `no test file has ${JSON.stringify(pattern)} in its path` }
+  const limits = [`--test-concurrency=${TEST_CONCURRENCY}`, `--test-timeout=${TEST_MS_MAX}`]
+  const { ok, tail } = await run(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...files])
+  summary = tail.filter((line) => line.startsWith('ℹ '))
+  return { ok, note: `${files.length} files` }
+}
+
+const results: Result[] = []
+
+async function step(name: string, work: () => Promise<{ ok: boolean; note?: string }>): Promise<void> {
+  process.stdout.write(`\n── ${name} ${'─'.repeat(Math.max(3, 76 - name.length))}\n`)
+  const before = performance.now()
+  const { ok, note } = await work().catch((error: unknown) => {
+    // A step that cannot even run has failed; the others still tell what they know.
+    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+    return { ok: false, note: 'could not run' }
+  })
+  const seconds = (performance.now() - before) / 1000
+  results.push({ name, ok, seconds, ...(note === undefined || note === '' ? {} : { note }) })
+  process.stdout.write(`── ${ok ? 'ok' : 'FAILED'} after ${seconds.toFixed(1)} s\n`)
+}
+
+async function everything(): Promise<void> {
+  await step('outside programs', installOutsidePrograms)
+  await step('types (tsc)', () => tool('typescript/bin/tsc'))
+  await step('format and lint (biome)', () => tool('@biomejs/biome/bin/biome', 'ci'))
+  await step('contracts (forge)', testContracts)
+  await step('tests (node)', () => runTests(''))
+  await step('unused code (knip)', () => tool('knip/bin/knip.js'))
+}
+
+const pattern = process.argv[2]
+if (pattern === undefined) await everything()
+else await step(`tests (node) with ${JSON.stringify(pattern)}`, () => runTests(pattern))
+
+process.stdout.write('\n')
+for (const { name, ok, seconds, note } of results) {
+  process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${name}${note === undefined ? '' : `: ${note}`}\n`)
+}
+// The runner's own counts come last, where whoever reads the log looks first.
+process.stdout.write(`\n${summary.join('\n')}\n`)
+process.exitCode = results.every(({ ok }) => ok) ? 0 : 1
