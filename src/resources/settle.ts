@@ -206,6 +206,11 @@ function agree(opinions: readonly { weight: bigint; judged: readonly Judged[] }[
   return agreed.sort((a, b) => compareBytes(bytesOf(a.subject), bytesOf(b.subject)))
 }
 
+interface Gathered<K extends Kind> {
+  readonly members: Member<K>[]
+  readonly payable: Map<SubjectId, Judged['payable']>
+}
+
 function judge<K extends Kind>(
   crypto: Crypto,
   resource: Resource<K>,
@@ -224,7 +229,7 @@ function judge<K extends Kind>(
     const member = judgeSubject(crypto, resource, facts, evidence, entry, device)
     const first = member.claims[0]
     const key = first === undefined ? '' : resource.group({ id: entry.subject, claim: first.claim })
-    const group = groups.get(key) ?? { members: [], payable: new Map() }
+    const group: Gathered<K> = groups.get(key) ?? { members: [], payable: new Map() }
     group.members.push(member)
     group.payable.set(
       entry.subject,
