@@ -159,3 +159,51 @@ test('a frame opens only at its own position', async () => {
     assert.equal((await kernel.decode(slab, position(4, 9), plain.length, bytes, [0, 1, 2, 3])).ok, false)
   })
 })
+
+test('other codes than 4-of-8 rebuild any missing shards with their leaf hashes', async () => {
+  const inline = createInlineCompute(createNative())
+  for (const [k, n, seed] of [
+    [1, 3, 1],
+    [3, 4, 2],
+    [10, 16, 3],
+    [29, 80, 4],
+  ] as const) {
+    const other = await createKernel({ compute: inline, k, n, slabs: 1 })
+    const slab = await other.acquire()
+    const length = 20_000 * k
+    slab.plain.set(pattern(length, seed))
+    const bytes = segmentLayout(length, k).lastShardBytes
+    await other.encode(slab, position(0), length, bytes)
+    const shards = slab.shards.map((shard) => shard.slice(0, bytes))
+    const leaves = slab.leaves.slice()
+    const order = [...Array(n).keys()].sort((a, b) => ((a * 37 + seed) % n) - ((b * 37 + seed) % n))
+    const have = order.slice(0, k).sort((a, b) => a - b)
+    const want = order.slice(k).sort((a, b) => a - b)
+    for (const i of want) slab.shards[i]?.fill(0x55)
+    slab.leaves.fill(0)
+    await other.rebuild(slab, bytes, have, want)
+    for (const i of want) {
+      assert.equal(Buffer.compare(slab.shards[i]?.subarray(0, bytes) as Uint8Array, shards[i] as Uint8Array), 0, `${k} of ${n}, shard ${i}`)
+      const at = i * 16 * 32
+      assert.equal(Buffer.compare(slab.leaves.subarray(at, at + 512), leaves.subarray(at, at + 512)), 0)
+    }
+    other.release(slab)
+  }
+  await inline.close()
+})
+
+test('who finds no slab waits for one, or until the signal fires', async () => {
+  const inline = createInlineCompute(createNative())
+  const small = await createKernel({ compute: inline, k: 2, n: 3, slabs: 1 })
+  const first = await small.acquire()
+  const stop = new AbortController()
+  const refused = small.acquire(stop.signal)
+  const second = small.acquire()
+  stop.abort(new Error('enough'))
+  await assert.rejects(refused, /enough/)
+  small.release(first)
+  assert.equal(await second, first)
+  small.release(first)
+  assert.throws(() => small.release(first), /once/)
+  await inline.close()
+})

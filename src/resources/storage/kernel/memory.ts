@@ -18,8 +18,8 @@ const MAX_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 /** A cache line, so that two threads never write to the same one. */
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
-/** Scratch of `sha256x4`: eight addresses, then state and schedule. */
-export const HASH_SCRATCH = { jobs: 0, state: 64, bytes: 64 + 384 }
+/** Scratch of `sha256x4`: eight addresses, then state (8 words) and schedule (64 words), four lanes each. */
+export const HASH_SCRATCH = { jobs: 0, state: 64, bytes: 64 + 128 + 1024 }
 
 export interface SlabPlan {
   readonly hash: number

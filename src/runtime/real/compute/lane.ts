@@ -26,7 +26,8 @@ export interface Lane {
  * after its jobs have been rejected. The thread keeps the process alive only while it has jobs.
  */
 export async function startLane(start: WorkerStart, died: () => void): Promise<Lane> {
-  const worker = new Worker(ENTRY, { workerData: start, name: 'cairn-compute' })
+  // Flags of this process (`--eval`, `--test` …) say how to run its own entry, not this one.
+  const worker = new Worker(ENTRY, { workerData: start, name: 'cairn-compute', execArgv: [] })
   const jobs = new Map<number, Waiting>()
   const ready = Promise.withResolvers<void>()
   let sent = 0

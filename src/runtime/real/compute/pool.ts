@@ -14,8 +14,8 @@ const MAX_LANES = 4
 const DEPTH = 2
 /** Jobs that may wait. Callers hold memory for each (a slab, a buffer), which is what bounds them; reaching this is a leak. */
 const MAX_WAITING = 65_536
-/** A lane that has died this often is not restarted: its program, not chance, kills it. */
-const MAX_DEATHS = 16
+/** A lane that has died this often without finishing a job is not restarted: its program, not chance, kills it. */
+const MAX_DEATHS = 4
 
 interface Queued {
   readonly job: unknown
@@ -93,7 +93,7 @@ class Pool implements Lanes<unknown, unknown> {
     slot.deaths += 1
     if (this.#closing !== null) return
     const give = (why: string): void => this.#giveUp(slot, why)
-    if (slot.deaths > MAX_DEATHS) give(`the worker thread died ${slot.deaths} times`)
+    if (slot.deaths > MAX_DEATHS) give(`the worker thread died ${slot.deaths} times in a row`)
     else this.#fill(slot).catch((error: unknown) => give(String(error)))
   }
 
@@ -140,6 +140,7 @@ class Pool implements Lanes<unknown, unknown> {
       }
       slot.lane.send(next.job, {
         resolve(result) {
+          slot.deaths = 0
           settled()
           next.resolve(result)
         },

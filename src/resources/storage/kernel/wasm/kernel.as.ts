@@ -122,58 +122,37 @@ function sum2(a: v128, b: v128, ab: v128, bc: v128): v128 {
   return add(rotations(a, 2, 13, 22), v128.xor(b, v128.and(ab, bc)))
 }
 
-/** The next word of the schedule, computed over the ring of the last sixteen. */
+/** Writes word t + `i` of the schedule, of which word t belongs at `at`. */
 @inline
-function extend(w: usize, i: usize): v128 {
-  const word = add(
-    add(v128.load(w + (i << 4)), v128.load(w + (((i + 9) & 15) << 4))),
-    add(sigma(v128.load(w + (((i + 1) & 15) << 4)), 7, 18, 3), sigma(v128.load(w + (((i + 14) & 15) << 4)), 17, 19, 10)),
-  )
-  v128.store(w + (i << 4), word)
-  return word
+function extend(at: usize, i: usize): void {
+  const early = sigma(v128.load(at - 240 + (i << 4)), 7, 18, 3), late = sigma(v128.load(at - 32 + (i << 4)), 17, 19, 10)
+  v128.store(at + (i << 4), add(add(v128.load(at - 256 + (i << 4)), v128.load(at - 112 + (i << 4))), add(early, late)))
 }
 
-/** Mixes the sixteen words at `w` (each four lanes wide) into the eight at `state`. `constants`: the 64 of FIPS 180-4. */
+/**
+ * Mixes the sixteen words at `w` (each four lanes wide) into the eight at `state`; the schedule's other 48 words follow
+ * the sixteen. `constants`: the 64 of FIPS 180-4.
+ */
 function compress(state: usize, w: usize, constants: usize): void {
   let a = v128.load(state), b = v128.load(state, 16), c = v128.load(state, 32), d = v128.load(state, 48)
   let e = v128.load(state, 64), f = v128.load(state, 80), g = v128.load(state, 96), h = v128.load(state, 112)
   let x = v128.xor(b, c)
   let y = x
+  // Two small loops: unrolling all of it, or keeping the schedule in locals, measured no faster and is three times the code.
+  for (let at = w + 256; at < w + 1024; at += 64) {
+    extend(at, 0); extend(at, 1); extend(at, 2); extend(at, 3)
+  }
   let k = constants
-  y = v128.xor(a, b); h = sum1(h, e, f, g, k + 0, v128.load(w, 0)); d = add(d, h); h = add(h, sum2(a, b, y, x))
-  x = v128.xor(h, a); g = sum1(g, d, e, f, k + 4, v128.load(w, 16)); c = add(c, g); g = add(g, sum2(h, a, x, y))
-  y = v128.xor(g, h); f = sum1(f, c, d, e, k + 8, v128.load(w, 32)); b = add(b, f); f = add(f, sum2(g, h, y, x))
-  x = v128.xor(f, g); e = sum1(e, b, c, d, k + 12, v128.load(w, 48)); a = add(a, e); e = add(e, sum2(f, g, x, y))
-  y = v128.xor(e, f); d = sum1(d, a, b, c, k + 16, v128.load(w, 64)); h = add(h, d); d = add(d, sum2(e, f, y, x))
-  x = v128.xor(d, e); c = sum1(c, h, a, b, k + 20, v128.load(w, 80)); g = add(g, c); c = add(c, sum2(d, e, x, y))
-  y = v128.xor(c, d); b = sum1(b, g, h, a, k + 24, v128.load(w, 96)); f = add(f, b); b = add(b, sum2(c, d, y, x))
-  x = v128.xor(b, c); a = sum1(a, f, g, h, k + 28, v128.load(w, 112)); e = add(e, a); a = add(a, sum2(b, c, x, y))
-  y = v128.xor(a, b); h = sum1(h, e, f, g, k + 32, v128.load(w, 128)); d = add(d, h); h = add(h, sum2(a, b, y, x))
-  x = v128.xor(h, a); g = sum1(g, d, e, f, k + 36, v128.load(w, 144)); c = add(c, g); g = add(g, sum2(h, a, x, y))
-  y = v128.xor(g, h); f = sum1(f, c, d, e, k + 40, v128.load(w, 160)); b = add(b, f); f = add(f, sum2(g, h, y, x))
-  x = v128.xor(f, g); e = sum1(e, b, c, d, k + 44, v128.load(w, 176)); a = add(a, e); e = add(e, sum2(f, g, x, y))
-  y = v128.xor(e, f); d = sum1(d, a, b, c, k + 48, v128.load(w, 192)); h = add(h, d); d = add(d, sum2(e, f, y, x))
-  x = v128.xor(d, e); c = sum1(c, h, a, b, k + 52, v128.load(w, 208)); g = add(g, c); c = add(c, sum2(d, e, x, y))
-  y = v128.xor(c, d); b = sum1(b, g, h, a, k + 56, v128.load(w, 224)); f = add(f, b); b = add(b, sum2(c, d, y, x))
-  x = v128.xor(b, c); a = sum1(a, f, g, h, k + 60, v128.load(w, 240)); e = add(e, a); a = add(a, sum2(b, c, x, y))
-  const end = constants + 256
-  for (k += 64; k < end; k += 64) {
-    y = v128.xor(a, b); h = sum1(h, e, f, g, k + 0, extend(w, 0)); d = add(d, h); h = add(h, sum2(a, b, y, x))
-    x = v128.xor(h, a); g = sum1(g, d, e, f, k + 4, extend(w, 1)); c = add(c, g); g = add(g, sum2(h, a, x, y))
-    y = v128.xor(g, h); f = sum1(f, c, d, e, k + 8, extend(w, 2)); b = add(b, f); f = add(f, sum2(g, h, y, x))
-    x = v128.xor(f, g); e = sum1(e, b, c, d, k + 12, extend(w, 3)); a = add(a, e); e = add(e, sum2(f, g, x, y))
-    y = v128.xor(e, f); d = sum1(d, a, b, c, k + 16, extend(w, 4)); h = add(h, d); d = add(d, sum2(e, f, y, x))
-    x = v128.xor(d, e); c = sum1(c, h, a, b, k + 20, extend(w, 5)); g = add(g, c); c = add(c, sum2(d, e, x, y))
-    y = v128.xor(c, d); b = sum1(b, g, h, a, k + 24, extend(w, 6)); f = add(f, b); b = add(b, sum2(c, d, y, x))
-    x = v128.xor(b, c); a = sum1(a, f, g, h, k + 28, extend(w, 7)); e = add(e, a); a = add(a, sum2(b, c, x, y))
-    y = v128.xor(a, b); h = sum1(h, e, f, g, k + 32, extend(w, 8)); d = add(d, h); h = add(h, sum2(a, b, y, x))
-    x = v128.xor(h, a); g = sum1(g, d, e, f, k + 36, extend(w, 9)); c = add(c, g); g = add(g, sum2(h, a, x, y))
-    y = v128.xor(g, h); f = sum1(f, c, d, e, k + 40, extend(w, 10)); b = add(b, f); f = add(f, sum2(g, h, y, x))
-    x = v128.xor(f, g); e = sum1(e, b, c, d, k + 44, extend(w, 11)); a = add(a, e); e = add(e, sum2(f, g, x, y))
-    y = v128.xor(e, f); d = sum1(d, a, b, c, k + 48, extend(w, 12)); h = add(h, d); d = add(d, sum2(e, f, y, x))
-    x = v128.xor(d, e); c = sum1(c, h, a, b, k + 52, extend(w, 13)); g = add(g, c); c = add(c, sum2(d, e, x, y))
-    y = v128.xor(c, d); b = sum1(b, g, h, a, k + 56, extend(w, 14)); f = add(f, b); b = add(b, sum2(c, d, y, x))
-    x = v128.xor(b, c); a = sum1(a, f, g, h, k + 60, extend(w, 15)); e = add(e, a); a = add(a, sum2(b, c, x, y))
+  for (let at = w; at < w + 1024; at += 128) {
+    y = v128.xor(a, b); h = sum1(h, e, f, g, k + 0, v128.load(at, 0)); d = add(d, h); h = add(h, sum2(a, b, y, x))
+    x = v128.xor(h, a); g = sum1(g, d, e, f, k + 4, v128.load(at, 16)); c = add(c, g); g = add(g, sum2(h, a, x, y))
+    y = v128.xor(g, h); f = sum1(f, c, d, e, k + 8, v128.load(at, 32)); b = add(b, f); f = add(f, sum2(g, h, y, x))
+    x = v128.xor(f, g); e = sum1(e, b, c, d, k + 12, v128.load(at, 48)); a = add(a, e); e = add(e, sum2(f, g, x, y))
+    y = v128.xor(e, f); d = sum1(d, a, b, c, k + 16, v128.load(at, 64)); h = add(h, d); d = add(d, sum2(e, f, y, x))
+    x = v128.xor(d, e); c = sum1(c, h, a, b, k + 20, v128.load(at, 80)); g = add(g, c); c = add(c, sum2(d, e, x, y))
+    y = v128.xor(c, d); b = sum1(b, g, h, a, k + 24, v128.load(at, 96)); f = add(f, b); b = add(b, sum2(c, d, y, x))
+    x = v128.xor(b, c); a = sum1(a, f, g, h, k + 28, v128.load(at, 112)); e = add(e, a); a = add(a, sum2(b, c, x, y))
+    k += 32
   }
   v128.store(state, add(v128.load(state), a)); v128.store(state, add(v128.load(state, 16), b), 16)
   v128.store(state, add(v128.load(state, 32), c), 32); v128.store(state, add(v128.load(state, 48), d), 48)
@@ -204,7 +183,7 @@ function storeDigest(state: usize, lane: usize, out: usize): void {
 
 /**
  * SHA-256 of four messages of `length` bytes (a multiple of 64) at once, one per SIMD lane. `jobs` is a list of u32
- * addresses: four messages, then the four places where the 32-byte digests go. `scratch`: 384 bytes of this worker's own.
+ * addresses: four messages, then the four places where the 32-byte digests go. `scratch`: 1152 bytes that nobody else uses.
  */
 export function sha256x4(jobs: usize, length: usize, constants: usize, scratch: usize): void {
   const p0 = <usize>load<u32>(jobs), p1 = <usize>load<u32>(jobs, 4), p2 = <usize>load<u32>(jobs, 8), p3 = <usize>load<u32>(jobs, 12)
