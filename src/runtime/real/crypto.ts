@@ -13,7 +13,7 @@ import {
 } from 'node:crypto'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import native from 'secp256k1'
-import type { Crypto, SignatureScheme } from '../../protocol/crypto.ts'
+import type { Crypto, RunningHash, SignatureScheme } from '../../protocol/crypto.ts'
 import { assert } from '../../std/assert.ts'
 import { compareBytes, concat, equalBytes } from '../../std/bytes.ts'
 import { p256 } from '../p256.ts'
@@ -40,6 +40,34 @@ function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const state = createHash('sha256')
   for (const part of parts) state.update(part)
   return plain(state.digest())
+}
+
+/** HMAC's block and pads (RFC 2104). */
+const BLOCK_BYTES = 64
+const INNER_PAD = 0x36
+const OUTER_PAD = 0x5c
+
+/**
+ * Two one-shot hashes for short data: Node's `createHmac` builds a key object each time, which costs several times more
+ * than the hashing (measured: a fifth of a signed request).
+ */
+function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
+  if (data.length > ONE_SHOT_BYTES) return plain(createHmac('sha256', key).update(data).digest())
+  const short = key.length > BLOCK_BYTES ? sha256(key) : key
+  const inner = new Uint8Array(BLOCK_BYTES + data.length).fill(INNER_PAD, 0, BLOCK_BYTES)
+  const outer = new Uint8Array(BLOCK_BYTES + 32).fill(OUTER_PAD, 0, BLOCK_BYTES)
+  for (let i = 0; i < short.length; i += 1) {
+    inner[i] = INNER_PAD ^ (short[i] ?? 0)
+    outer[i] = OUTER_PAD ^ (short[i] ?? 0)
+  }
+  inner.set(data, BLOCK_BYTES)
+  outer.set(sha256(inner), BLOCK_BYTES)
+  return sha256(outer)
+}
+
+function sha256Running(): RunningHash {
+  const state = createHash('sha256')
+  return { update: (bytes) => void state.update(bytes), digest: () => plain(state.digest()) }
 }
 
 function keccak256(...parts: readonly Uint8Array[]): Uint8Array {
@@ -154,7 +182,8 @@ export function createCrypto(): Crypto {
   return {
     sha256,
     keccak256,
-    hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
+    sha256Running,
+    hmacSha256,
     hkdf: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
     seal,
     open,
