@@ -8,7 +8,16 @@ import type { UnixMs } from '../../../protocol/units.ts'
 import type { Database, SqlRow } from '../../../runtime/index.ts'
 import { compareBytes, utf8 } from '../../../std/bytes.ts'
 import type { Conditions } from '../object-store.ts'
-import { type Change, changeSchema, type ObjectRecord, objectSchema, type PartRecord, partSchema, type SegmentRecord } from './records.ts'
+import {
+  type Change,
+  changeSchema,
+  type ObjectRecord,
+  objectSchema,
+  type PartRecord,
+  type PlacedPiece,
+  partSchema,
+  type SegmentRecord,
+} from './records.ts'
 import { openSegmentTable, type SegmentTable } from './segments.ts'
 import { openTables } from './tables.ts'
 
@@ -48,7 +57,7 @@ export interface Metadata {
   /** Rows in key order, key > after (≥ when `inclusive`), at most `limit`. */
   range(bucket: string, after: Uint8Array, inclusive: boolean, limit: number): readonly ObjectRow[]
   /** Records pieces moved by repair or exit. */
-  move(segment: SegmentRecord['id'], pieces: SegmentRecord['pieces']): void
+  move(segment: SegmentRecord['id'], pieces: readonly PlacedPiece[]): void
   /** Runs `work` in one transaction with the log at hand. */
   change<T>(work: (append: (change: Change) => void) => T): T
   /** Sequence number of the last log entry. */

@@ -57,7 +57,7 @@ export async function repairSegment(parts: StoreParts, health: SegmentHealth, si
   if (!placement.ok) return { is: 'no-place', why: placement.why }
   const layout = segmentLayout(segment.plainBytes, segment.k)
   const want = missing.slice(0, placement.devices.length)
-  return rebuild(parts, segment, layout, sources, want, placement.devices, signal)
+  return rebuild(parts, layout, sources, want, placement.devices, signal)
 }
 
 interface Target {
@@ -70,7 +70,6 @@ interface Target {
 
 async function rebuild(
   parts: StoreParts,
-  segment: SegmentRecord,
   layout: SegmentLayout,
   sources: readonly PlacedPiece[],
   want: readonly number[],
