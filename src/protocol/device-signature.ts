@@ -2,7 +2,7 @@ import { equalBytes } from '../std/bytes.ts'
 import type { Crypto } from './crypto.ts'
 import { bytesOf, type DeviceId, digestOf, type Hex } from './ids.ts'
 
-/** ERC-7913 signer bytes of a device: a 20-byte address (secp256k1), or a 20-byte verifier ‖ x ‖ y (P-256). */
+/** ERC-7913 signer bytes of a device: a 20-byte address (secp256k1), or a 64-byte x ‖ y (P-256), as in DeviceKeys.sol. */
 export type SignerKind =
   | { readonly is: 'secp256k1'; readonly address: Uint8Array }
   | { readonly is: 'p256'; readonly key: Uint8Array }
@@ -11,7 +11,7 @@ export type SignerKind =
 export function signerKind(signer: Hex): SignerKind {
   const bytes = bytesOf(signer)
   if (bytes.length === 20) return { is: 'secp256k1', address: bytes }
-  if (bytes.length === 84) return { is: 'p256', key: bytes.subarray(20) }
+  if (bytes.length === 64) return { is: 'p256', key: bytes }
   return { is: 'unknown' }
 }
 
