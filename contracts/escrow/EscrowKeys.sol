@@ -29,7 +29,7 @@ abstract contract EscrowKeys is EscrowBase {
         uint128 creditLimit = grant.limit;
         if (asset != address(CREDITS)) {
             _setKeyLimit(payer, grant.key, asset, grant.limit);
-            bool live = DELEGATIONS.isRedeemable(payer, grant.key, 0);
+            bool live = DELEGATIONS.isRedeemable(payer, grant.key, SCOPE_VOUCHER);
             creditLimit = live ? DELEGATIONS.session(payer, grant.key).limit : 0;
         }
         DELEGATIONS.registerFor(payer, grant.key, grant.scope, creditLimit, grant.until);
