@@ -1,0 +1,101 @@
+/** What a daemon reads from its data folder at start. Written by `cairn up` and `cairn node join`, or by hand. */
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CairnError } from '../protocol/errors.ts'
+import { fromHex } from '../std/bytes.ts'
+
+const secret = z.codec(
+  z.string().regex(/^0x[0-9a-f]{64}$/),
+  z.custom<Uint8Array>((v) => v instanceof Uint8Array),
+  {
+    decode: (text) => fromHex(text) ?? new Uint8Array(),
+    encode: (bytes) => `0x${Buffer.from(bytes).toString('hex')}`,
+  },
+)
+const hexAccount = z.string().regex(/^0x[0-9a-f]{40}$/)
+
+const common = {
+  rpc: z.url(),
+  /** Path of deployment.json, absolute or relative to the data folder. */
+  deployment: z.string().max(4096),
+  net: z.number().int().min(1),
+  log: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+}
+
+export const nodeConfig = z.strictObject({
+  role: z.literal('node'),
+  ...common,
+  /** Wallet key of the operator, or a hot key that it delegated. */
+  operatorKey: secret,
+  /** Signs receipts and proofs. */
+  deviceKey: secret,
+  /** Ed25519: the peer's identity. */
+  transportKey: secret,
+  host: z.string().max(255),
+  port: z.number().int().min(0).max(65535),
+  quotaBytes: z.number().int().positive(),
+  /** Free bytes of the disk that are never used. */
+  reserveBytes: z.number().int().nonnegative(),
+})
+export type NodeConfig = z.output<typeof nodeConfig>
+
+export const gatewayConfig = z.strictObject({
+  role: z.literal('gateway'),
+  ...common,
+  /** Who pays. */
+  account: hexAccount,
+  /** Delegated by the account; signs orders, heads, vouchers and pointers. */
+  sessionKey: secret,
+  transportKey: secret,
+  /** 32 bytes derived from the account's seed: bucket keys and the log key come from it. */
+  storageRoot: secret,
+  host: z.string().max(255),
+  port: z.number().int().min(0).max(65535),
+  region: z.string().max(64),
+  sync: z.boolean().default(false),
+  redundancy: z.strictObject({ k: z.number().int(), ack: z.number().int(), repairBelow: z.number().int(), n: z.number().int() }),
+  /** The first access key, made when the folder is new. */
+  firstKey: z.strictObject({ accessKey: z.string().max(128), secretKey: z.string().max(128) }).optional(),
+  /** Where settlements and evidence are fetched. */
+  verifiers: z.array(z.strictObject({ peer: z.string().max(100), address: z.string().max(255) })).max(64),
+})
+export type GatewayConfig = z.output<typeof gatewayConfig>
+
+export const verifierConfig = z.strictObject({
+  role: z.literal('verifier'),
+  ...common,
+  verifierKey: secret,
+  transportKey: secret,
+  host: z.string().max(255),
+  port: z.number().int().min(0).max(65535),
+  publish: z.boolean().default(true),
+})
+export type VerifierConfig = z.output<typeof verifierConfig>
+
+const NAME = 'config.json'
+
+/** Writes a config with its secrets readable by this user only. */
+export async function writeConfig<T extends z.ZodType>(folder: string, type: T, value: z.output<T>): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, NAME)
+  await writeFile(`${path}.new`, `${JSON.stringify(z.encode(type, value), null, 2)}\n`, { mode: 0o600 })
+  await chmod(`${path}.new`, 0o600)
+  await rename(`${path}.new`, path)
+}
+
+/** Throws CONFIG with the field that is wrong. */
+export async function readConfig<T extends z.ZodType>(folder: string, type: T): Promise<z.output<T>> {
+  const path = join(folder, NAME)
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new CairnError('CONFIG', { what: path, why: 'it cannot be read', fix: 'give the folder of a daemon with --data' }, { cause })
+  })
+  const parsed = type.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new CairnError('CONFIG', {
+    what: `${path}: ${issue?.path.join('.') ?? ''}`,
+    why: issue?.message ?? 'invalid',
+    fix: 'correct that field',
+  })
+}

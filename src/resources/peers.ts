@@ -1,0 +1,67 @@
+/**
+ * Messages between roles that are the same for every resource: evidence and settlements by digest, and the last that a
+ * verifier has. Bytes follow a reply as messages of up to CHUNK_BYTES.
+ */
+import { z } from 'zod'
+import type { Crypto } from '../protocol/crypto.ts'
+import { CairnError } from '../protocol/errors.ts'
+import { type Digest, digestOf, type PeerId, type ProtocolId } from '../protocol/ids.ts'
+import { schema, wire } from '../protocol/schema.ts'
+import type { Clock, Duplex, Network } from '../runtime/index.ts'
+
+export const EVIDENCE_PROTOCOL: ProtocolId = '/cairn/evidence/1'
+const CHUNK_BYTES = 256 * 1024
+/** The largest file that is fetched: a bundle's limit. */
+const FILE_BYTES_MAX = 512 * 1024 * 1024
+/** A fetch of a local or nearby verifier; large bundles get more by their size. */
+const FETCH_MS = 30_000
+
+export const fileRequest = schema('file request', 256, z.strictObject({ digest: wire.digest }))
+export const fileReply = schema('file reply', 256, z.strictObject({ bytes: wire.uint(FILE_BYTES_MAX).nullable() }))
+
+/** Serves files by their SHA-256. */
+export function serveFiles(network: Network, find: (digest: Digest) => Promise<Uint8Array | null>): void {
+  network.handle(EVIDENCE_PROTOCOL, async (io) => {
+    const asked = await io.receive(fileRequest.maxBytes)
+    if (asked === null) return
+    const bytes = await find(fileRequest.decode(asked).digest)
+    await io.send(fileReply.encode({ bytes: bytes?.length ?? null }))
+    for (let at = 0; bytes !== null && at < bytes.length; at += CHUNK_BYTES) await io.send(bytes.subarray(at, at + CHUNK_BYTES))
+    await io.end()
+  })
+}
+
+/** Fetches a file from the first of `peers` that has it, and checks its hash; null when none has. */
+export async function fetchFile(
+  parts: { readonly network: Network; readonly clock: Clock; readonly crypto: Crypto },
+  peers: readonly PeerId[],
+  digest: Digest,
+): Promise<Uint8Array | null> {
+  for (const peer of peers) {
+    const bytes = await fetchFrom(parts, peer, digest).catch(() => null)
+    if (bytes !== null && digestOf(parts.crypto.sha256(bytes)) === digest) return bytes
+  }
+  return null
+}
+
+async function fetchFrom(
+  parts: { readonly network: Network; readonly clock: Clock },
+  peer: PeerId,
+  digest: Digest,
+): Promise<Uint8Array | null> {
+  using deadline = parts.clock.deadline(`fetching ${digest}`, FETCH_MS)
+  const io: Duplex = await parts.network.dial(peer, EVIDENCE_PROTOCOL, deadline.signal)
+  deadline.signal.addEventListener('abort', () => io.abort(deadline.signal.reason), { once: true })
+  await io.send(fileRequest.encode({ digest }))
+  const reply = await io.receive(fileReply.maxBytes)
+  const size = reply === null ? null : fileReply.decode(reply).bytes
+  if (size === null) return null
+  const out = new Uint8Array(size)
+  for (let at = 0; at < size; ) {
+    const got = await io.receiveInto(out.subarray(at, Math.min(size, at + CHUNK_BYTES)))
+    if (got === null || got === 0) throw new CairnError('PROTOCOL', { peer, why: 'ended in the middle of a file' })
+    at += got
+  }
+  await io.end()
+  return out
+}

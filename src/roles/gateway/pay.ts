@@ -1,0 +1,137 @@
+/**
+ * Pay at rest: after an epoch settled, the gateway re-runs it from the published evidence and signs each provider a
+ * cumulative voucher for what its channel proved, and for the bytes it served. The amount that was signed is on disk
+ * before the signature leaves, so a restarted gateway never signs less, and nothing twice.
+ */
+import type { Crypto } from '../../protocol/crypto.ts'
+import type { Account, Address, Digest, NetworkId } from '../../protocol/ids.ts'
+import { channelKey, type OwnerLine, unitId } from '../../protocol/rewards.ts'
+import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
+import { type Credits, credits, priceOf, type Rate } from '../../protocol/units.ts'
+import type { Database } from '../../runtime/index.ts'
+
+export interface VoucherBody {
+  readonly payer: Account
+  readonly payee: Account
+  readonly asset: Address
+  readonly net: number
+  readonly channelId: bigint
+  readonly cumulative: bigint
+}
+
+export interface SignedVoucher {
+  readonly voucher: VoucherBody
+  readonly signature: Uint8Array
+}
+
+export interface SignedRate {
+  readonly channel: Digest
+  readonly unit: Digest
+  readonly numerator: bigint
+  readonly denominator: bigint
+  readonly signature: Uint8Array
+}
+
+/** Channel 0 of each pair is the one that storage and its like are paid through. */
+const CHANNEL = 0n
+
+export interface PayBook {
+  /** Adds to what `payee` served of `unit`, to be paid with the next voucher. */
+  served(payee: Account, unit: string, amount: bigint): void
+  /** The voucher that covers everything known now; null when it would not be more than the last. */
+  sign(payee: Account, proven: readonly { unit: string; cumulative: bigint }[]): SignedVoucher | null
+  last(payee: Account): SignedVoucher | null
+  /** Takes over a voucher that a provider holds and this book does not know: never sign below it. */
+  adopt(voucher: SignedVoucher): void
+  /** What a unit of `payee`'s channel costs, signed: with it the provider is paid even when the payer is gone. */
+  rate(payee: Account, unit: string): SignedRate
+  totals(): readonly { payee: Account; cumulative: bigint }[]
+}
+
+const TABLES = `
+CREATE TABLE IF NOT EXISTS pay_vouchers (payee TEXT PRIMARY KEY, cumulative TEXT NOT NULL, signature BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pay_served (payee TEXT NOT NULL, unit TEXT NOT NULL, amount TEXT NOT NULL, PRIMARY KEY (payee, unit)) STRICT, WITHOUT ROWID;
+`
+
+export function openPayBook(options: {
+  readonly crypto: Crypto
+  readonly database: Database
+  readonly chainId: number
+  readonly escrow: Address
+  readonly asset: Address
+  readonly net: NetworkId
+  readonly payer: Account
+  readonly sessionKey: Uint8Array
+  readonly rates: Readonly<Record<string, Rate>>
+  readonly resource: string
+}): PayBook {
+  const { crypto, database, payer, asset, net } = options
+  database.exec(TABLES)
+  const separator = domainSeparator(crypto, escrowDomain(options.chainId, options.escrow))
+  const sql = {
+    get: database.prepare('SELECT cumulative, signature FROM pay_vouchers WHERE payee = ?'),
+    all: database.prepare('SELECT payee, cumulative FROM pay_vouchers ORDER BY payee'),
+    put: database.prepare('INSERT OR REPLACE INTO pay_vouchers VALUES (?, ?, ?)'),
+    served: database.prepare('SELECT unit, amount FROM pay_served WHERE payee = ?'),
+    addServed: database.prepare('INSERT OR REPLACE INTO pay_served VALUES (?, ?, ?)'),
+  }
+  const body = (payee: Account, cumulative: bigint): VoucherBody => ({ payer, payee, asset, net, channelId: CHANNEL, cumulative })
+  const rateOf = (unit: string): Rate => options.rates[unit] ?? { numerator: 0n, denominator: 1n }
+  const last = (payee: Account): SignedVoucher | null => {
+    const row = sql.get.get(payee)
+    return row === null ? null : { voucher: body(payee, BigInt(String(row['cumulative']))), signature: row['signature'] as Uint8Array }
+  }
+  const servedOf = (payee: Account): Map<string, bigint> =>
+    new Map(sql.served.all(payee).map((row) => [String(row['unit']), BigInt(String(row['amount']))]))
+
+  return {
+    served(payee, unit, amount) {
+      const known = servedOf(payee).get(unit) ?? 0n
+      sql.addServed.run(payee, unit, (known + amount).toString())
+    },
+    sign(payee, proven) {
+      let owed = 0n
+      for (const { unit, cumulative } of proven) owed += priceOf(cumulative, rateOf(unit))
+      for (const [unit, amount] of servedOf(payee)) owed += priceOf(amount, rateOf(unit))
+      const before = last(payee)
+      if (owed <= (before?.voucher.cumulative ?? 0n)) return null
+      const voucher = body(payee, credits(owed) as Credits)
+      const signature = crypto.secp256k1.sign(options.sessionKey, typedDataHash(crypto, separator, VOUCHER, { ...voucher }))
+      sql.put.run(payee, voucher.cumulative.toString(), signature)
+      return { voucher, signature }
+    },
+    last,
+    adopt(known) {
+      if (known.voucher.cumulative <= (last(known.voucher.payee)?.voucher.cumulative ?? 0n)) return
+      sql.put.run(known.voucher.payee, known.voucher.cumulative.toString(), known.signature)
+    },
+    rate(payee, unit) {
+      const value = {
+        channel: channelKey(crypto, payer, payee, asset, net, CHANNEL),
+        unit: unitId(crypto, `${options.resource}.${unit}`),
+        ...rateOf(unit),
+      }
+      return { ...value, signature: crypto.secp256k1.sign(options.sessionKey, typedDataHash(crypto, separator, RATE, value)) }
+    },
+    totals: () => sql.all.all().map((row) => ({ payee: String(row['payee']) as Account, cumulative: BigInt(String(row['cumulative'])) })),
+  }
+}
+
+/** The cumulative units that a settlement proves for the channel between `payer` and each of its payees. */
+export function provenFor(
+  crypto: Crypto,
+  owners: readonly OwnerLine[],
+  channel: { payer: Account; asset: Address; net: NetworkId },
+  resource: string,
+  units: readonly string[],
+): readonly { payee: Account; proven: readonly { unit: string; cumulative: bigint }[] }[] {
+  const names = new Map(units.map((unit) => [unitId(crypto, `${resource}.${unit}`), unit]))
+  return owners.flatMap((owner) => {
+    const key = channelKey(crypto, channel.payer, owner.account, channel.asset, channel.net, CHANNEL)
+    const proven = owner.channels.flatMap((line) => {
+      const unit = names.get(line.unit)
+      return line.channel === key && unit !== undefined ? [{ unit, cumulative: line.cumulative }] : []
+    })
+    return proven.length === 0 ? [] : [{ payee: owner.account, proven }]
+  })
+}
