@@ -11,7 +11,7 @@ export interface Slab {
   readonly plain: Uint8Array
   /** n shards of FRAME_BYTES: 0…k−1 data, k…n−1 parity. */
   readonly shards: readonly Uint8Array[]
-  /** n × 16 × 32 bytes: SHA-256 of each 4 KiB leaf of each shard (the last leaf of the last stripe may be short). */
+  /** n × 16 × 32 bytes: SHA-256 of each 4 KiB leaf; shard i's begin at i × 512, however short it is. */
   readonly leaves: Uint8Array
 }
 
@@ -61,10 +61,14 @@ export interface Kernel {
   rebuild(slab: Slab, shardBytes: number, have: readonly number[], want: readonly number[]): Promise<void>
   /** Root of the tree over concatenated 32-byte leaf hashes (SHA-256, inner node = SHA-256(left‖right), padded to a power of two with all-zero leaves, so that the depth follows from the count). */
   root(leaves: Uint8Array): Promise<Digest>
-  /** Leaf hashes of arbitrary bytes (a provider checking its piece): ⌈length / 4096⌉ × 32 bytes. */
+  /**
+   * Leaf hashes of arbitrary bytes (a provider checking its piece): ⌈length / 4096⌉ × 32 bytes. A part of a slab is hashed
+   * where it is, other bytes are copied; cut them at multiples of 4096.
+   */
   leavesOf(bytes: Uint8Array): Promise<Uint8Array>
   digester(kinds: readonly DigestKind[]): Digester
   close(): Promise<void>
 }
 
+/** `badFrames` are indices within the segment, as `firstFrame` is. */
 export type DecodeResult = { readonly ok: true } | { readonly ok: false; readonly badFrames: readonly number[] }

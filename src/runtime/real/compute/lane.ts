@@ -23,7 +23,7 @@ export interface Lane {
 
 /**
  * Starts a thread and resolves when its program is ready. `died` is called once when it ends without having been asked,
- * after its jobs have been rejected. The thread keeps the process alive only while it has jobs.
+ * before its jobs are rejected. The thread keeps the process alive only while it has jobs.
  */
 export async function startLane(start: WorkerStart, died: () => void): Promise<Lane> {
   // Flags of this process (`--eval`, `--test` …) say how to run its own entry, not this one.
@@ -50,10 +50,11 @@ export async function startLane(start: WorkerStart, died: () => void): Promise<L
   })
   worker.on('exit', () => {
     const gone = new CairnError('COMPUTE', { job: 'a compute job', why: failure })
+    // First, so that nobody whose job is rejected sends the next one to this thread.
+    if (!ending) died()
     for (const waiting of jobs.values()) waiting.reject(gone)
     jobs.clear()
     ready.reject(gone)
-    if (!ending) died()
   })
 
   const timer = setTimeout(() => ready.reject(new CairnError('DEADLINE', { what: 'starting a worker thread', ms: START_MS })), START_MS)

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, hash } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import hashtree from '@chainsafe/hashtree'
 import type { Native } from '../../compute.ts'
@@ -7,7 +7,8 @@ import type { Native } from '../../compute.ts'
 export function createNative(): Native {
   return {
     seal(key, nonce, aad, plain) {
-      const cipher = createCipheriv('aes-256-gcm', key, nonce)
+      // Given raw bytes, Node first throws and catches a TypeError with its stack: 35 µs, half of what a frame costs.
+      const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), nonce)
       cipher.setAAD(aad)
       const text = cipher.update(plain)
       cipher.final()
@@ -15,7 +16,7 @@ export function createNative(): Native {
     },
     open(key, nonce, aad, parts, tag) {
       // Fixed tag length: without it OpenSSL accepts a tag cut to four bytes.
-      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 })
+      const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), nonce, { authTagLength: 16 })
       decipher.setAAD(aad)
       decipher.setAuthTag(tag)
       const plain = parts.map((part) => decipher.update(part))
