@@ -109,9 +109,10 @@ function headerClaim(authorization: string, headers: ReadonlyMap<string, string>
   const fields = new Map<string, string>()
   for (const part of authorization.slice(ALGORITHM.length + 1).split(',', 4)) {
     const at = part.indexOf('=')
-    const name = part.slice(0, Math.max(at, 0)).trim()
+    // SDKs put one space after the comma, others none.
+    const name = part.slice(part.startsWith(' ') ? 1 : 0, Math.max(at, 0))
     if (at < 0 || fields.has(name)) return refuse('AuthorizationHeaderMalformed')
-    fields.set(name, part.slice(at + 1).trim())
+    fields.set(name, part.slice(at + 1))
   }
   const signature = fields.get('Signature')
   const signedHeaders = parseSignedHeaders(fields.get('SignedHeaders') ?? '')
