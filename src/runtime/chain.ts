@@ -19,7 +19,7 @@ export interface DeviceRow {
   readonly id: DeviceId
   readonly owner: Account
   readonly net: NetworkId
-  /** ERC-7913 signer bytes: 20-byte address, or P-256 verifier ‖ x ‖ y. */
+  /** ERC-7913 signer bytes: 20-byte address, or P-256 x ‖ y. */
   readonly signer: Hex
   /** Ed25519 public key of the peer. */
   readonly transportKey: Hex
@@ -30,10 +30,33 @@ export interface DeviceRow {
 
 export interface NetworkRow {
   readonly id: NetworkId
+  readonly owner: Account
   readonly epochSeconds: number
   readonly minStake: bigint
   readonly challengeSeconds: number
+  /** Epochs between two publications at least. */
+  readonly rootEpochs: number
   readonly feeBps: number
+  readonly feeRecipient: Account
+  /** Who may call RewardsDistributor.publish; in stage 1 the RootPublisher contract. */
+  readonly publisher: Address
+  /** Whose signature RootPublisher accepts in stage 1. */
+  readonly verifier: Account
+  /** Network whose stakers verify this one; 0 for none. */
+  readonly verifierNet: number
+  readonly closed: boolean
+}
+
+export interface SessionRow {
+  readonly account: Account
+  readonly key: Address
+  readonly scope: number
+  /** Most that its vouchers may ever draw, in µcredits. */
+  readonly limit: bigint
+  /** Unix seconds. */
+  readonly until: number
+  /** Unix seconds, 0 while it is not revoked. */
+  readonly revokedAt: number
 }
 
 export interface RootRow {
@@ -45,6 +68,8 @@ export interface RootRow {
   readonly root: Digest
   readonly total: bigint
   readonly dataHash: Digest
+  /** Unix seconds from which it is active, unless something stops it. */
+  readonly activeAt: number
   readonly state: 'pending' | 'active' | 'vetoed' | 'challenged' | 'rejected'
 }
 
@@ -72,6 +97,8 @@ export interface ChannelRow {
   readonly channelId: bigint
   readonly earmark: bigint
   readonly redeemed: bigint
+  /** Unix seconds from which the earmark may return to the payer; 0 while the channel is open. */
+  readonly closesAt: number
 }
 
 export interface Addresses {
@@ -88,6 +115,21 @@ export interface Addresses {
   readonly publisher: Address
 }
 
+/** The names in `Addresses`. */
+export const CONTRACT_NAMES = [
+  'token',
+  'credits',
+  'escrow',
+  'networks',
+  'devices',
+  'staking',
+  'delegations',
+  'pointers',
+  'evidence',
+  'rewards',
+  'publisher',
+] as const satisfies readonly (keyof Addresses)[]
+
 /** Confirmed state (≥ 3 blocks deep), indexed from event logs. Reads are immediate and never touch the network. */
 export interface ChainView {
   readonly chainId: number
@@ -98,10 +140,12 @@ export interface ChainView {
   freshAt(): UnixMs
   degraded(): boolean
   network(id: NetworkId): NetworkRow | null
+  networks(): readonly NetworkRow[]
   devices(net: NetworkId): readonly DeviceRow[]
   device(id: DeviceId): DeviceRow | null
   /** Active self stake. */
   stakeOf(operator: Account, net: NetworkId): bigint
+  session(account: Account, key: Address): SessionRow | null
   /** Whether `key` may act for `account` in every bit of `scope` at `atMs`. An account may always act for itself. */
   sessionActive(account: Account, key: Address, scope: number, atMs: UnixMs): boolean
   channel(payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint): ChannelRow | null
@@ -117,7 +161,8 @@ export interface ChainView {
   claimed(net: NetworkId, asset: Address, account: Account): bigint
   pot(net: NetworkId, asset: Address): { funded: bigint; allocated: bigint; claimed: bigint }
   /**
-   * keccak(hash of the first confirmed block with timestamp ≥ e·L whose parent is earlier, net, e), from headers.
+   * keccak256(abi.encode(hash of the first confirmed block with timestamp ≥ e·L whose parent is earlier, net, e)), from
+   * headers, with L the network's epoch length.
    * `void` when the epoch ended without such a block inside it: no pay, no fault.
    */
   epochSeed(net: NetworkId, epoch: Epoch): { is: 'seed'; seed: Digest } | { is: 'waiting' } | { is: 'void' }

@@ -1,0 +1,151 @@
+/**
+ * Confirmed state as rows in memory, folded from events and headers. One reducer for the chain's real events and for
+ * the fake's, so that what the simulator tests is what a daemon runs.
+ */
+import type { Crypto } from '../../protocol/crypto.ts'
+import { type Account, type Address, bytesOf, digestOf, type NetworkId } from '../../protocol/ids.ts'
+import type { UnixMs } from '../../protocol/units.ts'
+import { assert } from '../../std/assert.ts'
+import { bigEndian, concat } from '../../std/bytes.ts'
+import type { Addresses, ChainHead, ChainView } from '../chain.ts'
+import type { Clock } from '../index.ts'
+import type { ChainEvent } from './event.ts'
+import { createMoneyIndex } from './money.ts'
+import { createRegistryIndex } from './registry.ts'
+import { createRewardsIndex } from './rewards.ts'
+import { createSeedIndex, type SeedHeader } from './seeds.ts'
+
+export type { ChainEvent, EventArgs } from './event.ts'
+export { HEADERS_KEPT, type SeedHeader } from './seeds.ts'
+
+/** All rows of one chain, without the question how fresh they are. */
+export interface ChainRows extends Omit<ChainView, 'freshAt' | 'degraded' | 'advanced'> {
+  /** The next block with its events in log order. Whether its header begins an epoch. */
+  add(header: SeedHeader, events: readonly ChainEvent[]): boolean
+}
+
+const word = (bytes: Uint8Array): Uint8Array => concat([new Uint8Array(32 - bytes.length), bytes])
+
+/** Escrow.channelKey: keccak256(abi.encode(payer, payee, asset, net, channelId)). */
+export function channelKey(crypto: Crypto, payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint) {
+  const words = [payer, payee, asset].map((at) => word(bytesOf(at)))
+  return digestOf(crypto.keccak256(...words, bigEndian(BigInt(net), 32), bigEndian(channelId, 32)))
+}
+
+export function createChainRows(of: { chainId: number; addresses: Addresses; crypto: Crypto }): ChainRows {
+  const { crypto } = of
+  const registry = createRegistryIndex()
+  const rewards = createRewardsIndex()
+  const seeds = createSeedIndex(crypto)
+  const money = createMoneyIndex(of.addresses.credits, (net) => registry.networks.get(net)?.feeRecipient ?? null)
+  let head: ChainHead | null = null
+  const now = (): number => head?.timestamp ?? 0
+
+  return {
+    chainId: of.chainId,
+    addresses: of.addresses,
+    add(header, events) {
+      assert(head === null || header.number > head.number, 'blocks come in order')
+      head = header
+      let begins = seeds.add(header)
+      for (const event of events) {
+        registry.apply(event)
+        money.apply(event)
+        rewards.apply(event)
+        if (event.contract !== 'networks' || event.name !== 'NetworkCreated') continue
+        for (const row of registry.networks.values()) seeds.addLength(row.epochSeconds)
+        begins = true
+      }
+      return begins
+    },
+    head: () => head,
+    network: (id) => registry.networks.get(id) ?? null,
+    networks: () => [...registry.networks.values()],
+    devices: registry.devicesOf,
+    device: (id) => registry.devices.get(id) ?? null,
+    stakeOf: registry.stakeOf,
+    session: registry.session,
+    sessionActive(account, key, scope, atMs) {
+      if (String(account) === String(key)) return true
+      const row = registry.session(account, key)
+      return row !== null && scope !== 0 && (row.scope & scope) === scope && row.revokedAt === 0 && atMs < row.until * 1000
+    },
+    channel: (payer, payee, asset, net, id) => money.channel(channelKey(crypto, payer, payee, asset, net, id)),
+    channelsOf: money.channelsOf,
+    escrow: (owner, asset) => ({ ...money.escrow(owner, asset) }),
+    pointer: registry.pointer,
+    evidence: rewards.evidence,
+    nonceCommit: rewards.nonceCommit,
+    roots: (net) => rewards.roots(net, now()),
+    claimed: rewards.claimed,
+    pot: (net, asset) => rewards.pot(net, asset, now()),
+    epochSeed(net, epoch) {
+      const row = registry.networks.get(net)
+      return row === undefined || head === null ? { is: 'waiting' } : seeds.seed(net, row.epochSeconds, epoch, head.timestamp)
+    },
+  }
+}
+
+/** A view over rows that are replaced as a whole when the chain has to be read anew. */
+export interface LiveView extends ChainView {
+  /** Rows that readers see from now on. */
+  show(rows: ChainRows, at: UnixMs): void
+  /** The rows were compared with the chain, and nothing was new. */
+  fresh(at: UnixMs): void
+  degrade(degraded: boolean): void
+}
+
+export function createLiveView(first: ChainRows, clock: Clock): LiveView {
+  let rows = first
+  let freshAt = 0 as UnixMs
+  let degraded = true
+  const waiting = new Set<() => void>()
+  const wake = (): void => {
+    for (const done of waiting) done()
+    waiting.clear()
+  }
+  return {
+    chainId: first.chainId,
+    addresses: first.addresses,
+    show(next, at) {
+      rows = next
+      freshAt = at
+      wake()
+    },
+    fresh(at) {
+      freshAt = at
+    },
+    degrade(now) {
+      degraded = now
+    },
+    freshAt: () => freshAt,
+    degraded: () => degraded,
+    head: () => rows.head(),
+    network: (id) => rows.network(id),
+    networks: () => rows.networks(),
+    devices: (net) => rows.devices(net),
+    device: (id) => rows.device(id),
+    stakeOf: (operator, net) => rows.stakeOf(operator, net),
+    session: (account, key) => rows.session(account, key),
+    sessionActive: (account, key, scope, at) => rows.sessionActive(account, key, scope, at),
+    channel: (payer, payee, asset, net, id) => rows.channel(payer, payee, asset, net, id),
+    channelsOf: (payer) => rows.channelsOf(payer),
+    escrow: (owner, asset) => rows.escrow(owner, asset),
+    pointer: (account) => rows.pointer(account),
+    evidence: (net, epoch) => rows.evidence(net, epoch),
+    nonceCommit: (net, epoch, verifier) => rows.nonceCommit(net, epoch, verifier),
+    roots: (net) => rows.roots(net),
+    claimed: (net, asset, account) => rows.claimed(net, asset, account),
+    pot: (net, asset) => rows.pot(net, asset),
+    epochSeed: (net, epoch) => rows.epochSeed(net, epoch),
+    async advanced(ms, signal) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.add(resolve)
+      using deadline = clock.deadline('the chain to advance', ms, signal)
+      deadline.signal.addEventListener('abort', () => resolve(), { once: true })
+      if (deadline.signal.aborted) resolve()
+      await promise
+      waiting.delete(resolve)
+    },
+  }
+}
