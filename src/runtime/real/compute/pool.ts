@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { CairnError } from '../../../protocol/errors.ts'
-import { assert } from '../../../std/assert.ts'
+import { assert, present } from '../../../std/assert.ts'
 import type { Compute, Lanes, Program } from '../../compute.ts'
 import { type Lane, startLane } from './lane.ts'
 import { createNative } from './native.ts'
@@ -49,8 +49,9 @@ class Fifo {
 }
 
 interface Slot {
-  /** Null while a dead thread is being replaced, and for good once it died too often. */
+  /** Null until there is work for it, while a dead thread is being replaced, and for good once it died too often. */
   lane: Lane | null
+  starting: boolean
   deaths: number
   /** Jobs that named this lane. They go before the shared ones: other jobs can go elsewhere. */
   readonly pinned: Fifo
@@ -65,26 +66,40 @@ class Pool implements Lanes<unknown, unknown> {
 
   constructor(url: string, init: unknown, count: number) {
     this.#program = { url, init }
-    this.#slots = Array.from({ length: count }, () => ({ lane: null, deaths: 0, pinned: new Fifo() }))
+    this.#slots = Array.from({ length: count }, () => ({ lane: null, starting: false, deaths: 0, pinned: new Fifo() }))
   }
 
   get count(): number {
     return this.#slots.length
   }
 
+  /** Starts one thread, which shows that the program works. The others start when it has more work than it can take. */
   async start(): Promise<void> {
-    const started = await Promise.allSettled(this.#slots.map((slot) => this.#fill(slot)))
-    const failed = started.find((one) => one.status === 'rejected')
-    if (failed === undefined) return
-    await this.close()
-    throw failed.reason
+    const first = present(this.#slots[0], 'there is at least one lane')
+    try {
+      await this.#fill(first)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
   }
 
   async #fill(slot: Slot): Promise<void> {
-    const lane = await startLane(this.#program, () => this.#replace(slot))
-    if (this.#closing !== null) return lane.end()
-    slot.lane = lane
+    slot.starting = true
+    try {
+      const lane = await startLane(this.#program, () => this.#replace(slot))
+      if (this.#closing !== null) return await lane.end()
+      slot.lane = lane
+    } finally {
+      slot.starting = false
+    }
     this.#feed(slot)
+  }
+
+  /** Starts the lane's thread unless it has one, is getting one or has lost too many. */
+  #wake(slot: Slot): void {
+    if (slot.lane !== null || slot.starting || slot.deaths > MAX_DEATHS) return
+    this.#fill(slot).catch((error: unknown) => this.#giveUp(slot, String(error)))
   }
 
   /** The jobs of a dead lane have been rejected; those that wait for it need a new thread or the same answer. */
@@ -92,9 +107,8 @@ class Pool implements Lanes<unknown, unknown> {
     slot.lane = null
     slot.deaths += 1
     if (this.#closing !== null) return
-    const give = (why: string): void => this.#giveUp(slot, why)
-    if (slot.deaths > MAX_DEATHS) give(`the worker thread died ${slot.deaths} times in a row`)
-    else this.#fill(slot).catch((error: unknown) => give(String(error)))
+    if (slot.deaths > MAX_DEATHS) this.#giveUp(slot, `the worker thread died ${slot.deaths} times in a row`)
+    else this.#wake(slot)
   }
 
   #giveUp(slot: Slot, why: string): void {
@@ -115,8 +129,9 @@ class Pool implements Lanes<unknown, unknown> {
     if (queue.size >= MAX_WAITING) return Promise.reject(new CairnError('LIMIT', { what: 'waiting compute jobs', limit: MAX_WAITING }))
     return new Promise((resolve, reject) => {
       queue.push({ job, resolve, reject })
-      if (slot === undefined) this.#feedFreest()
-      else this.#feed(slot)
+      if (slot === undefined) return this.#feedFreest()
+      this.#wake(slot)
+      this.#feed(slot)
     })
   }
 
@@ -126,6 +141,9 @@ class Pool implements Lanes<unknown, unknown> {
       if (slot.lane !== null && (best?.lane == null || slot.lane.busy < best.lane.busy)) best = slot
     }
     if (best !== undefined) this.#feed(best)
+    if (this.#shared.size === 0) return
+    const asleep = this.#slots.find((slot) => slot.lane === null && !slot.starting && slot.deaths <= MAX_DEATHS)
+    if (asleep !== undefined) this.#wake(asleep)
   }
 
   #feed(slot: Slot): void {
@@ -167,7 +185,7 @@ class Pool implements Lanes<unknown, unknown> {
 
 /**
  * Worker threads: one per core up to four, each with its own instance of every loaded program. `lanes` overrides the
- * number. Threads start with `load`.
+ * number. `load` starts one thread, work the others: an idle thread costs some 25 MB.
  */
 export function createCompute(lanes: number = Math.min(availableParallelism(), MAX_LANES)): Compute {
   assert(Number.isInteger(lanes) && lanes > 0 && lanes <= 64, 'there are 1 to 64 lanes')
