@@ -1,0 +1,6 @@
+export type { Compacted } from './compact.ts'
+export type { PieceStoreOptions } from './core.ts'
+export type { PieceReader } from './reader.ts'
+export { CHUNK_BYTES } from './record.ts'
+export { type Begun, openPieceStore, type PieceStat, type PieceStore } from './store.ts'
+export type { Committed, NewPiece, PieceWriter } from './writer.ts'
