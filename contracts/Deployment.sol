@@ -96,7 +96,7 @@ contract Deployment {
 
     /// @notice The pointers between them.
     function wires() public pure returns (Wire[] memory list) {
-        list = new Wire[](14);
+        list = new Wire[](18);
         list[0] = Wire("Credits", "token()", "Token");
         list[1] = Wire("Credits", "escrow()", "Escrow");
         list[2] = Wire("Credits", "oracle()", "Oracle");
@@ -111,6 +111,10 @@ contract Deployment {
         list[11] = Wire("EvidenceLog", "staking()", "Staking");
         list[12] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
         list[13] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
+        list[14] = Wire("Escrow", "CREDITS()", "Credits");
+        list[15] = Wire("Escrow", "REGISTRY()", "NetworkRegistry");
+        list[16] = Wire("Escrow", "DELEGATIONS()", "Delegations");
+        list[17] = Wire("Escrow", "DISTRIBUTOR()", "RewardsDistributor");
     }
 
     function _checkWire(Wire memory w) private view {
