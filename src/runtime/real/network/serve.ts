@@ -27,11 +27,29 @@ export interface Served {
 export async function serveLink(link: Link, served: Served): Promise<void> {
   const gone = new AbortController()
   link.onGone = (why) => gone.abort(why)
+  link.onProbed = answerProbes(link)
   try {
     while (link.failure === null && (await serveOne(link, served, gone.signal)));
   } catch (error) {
     // The other side left or broke the rules; the connection is not used again either way.
     if (link.failure === null) link.fail(error)
+  }
+}
+
+/** Answers signs of life one at a time: whoever asks again before the answer is out only means to fill our memory. */
+function answerProbes(link: Link): () => void {
+  let answering = false
+  return () => {
+    if (answering) {
+      link.fail(link.gone('it asked for signs of life without waiting for them'))
+      return
+    }
+    answering = true
+    const answered = (): void => {
+      answering = false
+    }
+    // When the answer cannot be sent, the connection has failed, and whoever uses it is told.
+    link.mark(null, PROBE).then(answered, answered)
   }
 }
 
@@ -63,15 +81,11 @@ async function serveOne(link: Link, served: Served, gone: AbortSignal): Promise<
 /** Waits for the message that opens the next exchange. */
 async function nextExchange(link: Link): Promise<{ protocol: ProtocolId; exchange: Exchange }> {
   link.idleAfter(IDLE_INBOUND_MS)
-  link.onProbed = () => {
-    link.mark(null, PROBE).catch(() => {}) // The read below fails with the same reason.
-  }
   const exchange = new Exchange(link, null, () => {})
   link.next()
   const opening = await link.read(null, PROTOCOL_ID_BYTES_MAX)
   if (opening === null) throw link.gone('it ended an exchange that it had not opened')
   link.idleAfter(EXCHANGE_IDLE_MS)
-  link.onProbed = () => link.fail(link.gone('it asked for a sign of life within an exchange'))
   return { protocol: fromUtf8(opening) as ProtocolId, exchange }
 }
 
