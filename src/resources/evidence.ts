@@ -82,11 +82,16 @@ export function packEvidence(crypto: Crypto, bundle: Omit<Bundle, 'blobs'>, blob
   return { digest: digestOf(crypto.sha256(bytes)), bytes, blobsDigest, blobs: blobBytes }
 }
 
-/** Opens what was published under `digest`; throws CORRUPT when any byte is not what was committed. */
-export function openEvidence(crypto: Crypto, digest: Digest, bytes: Uint8Array, blobs: Uint8Array): Evidence {
+/** The index alone; throws CORRUPT when its bytes are not what was committed. */
+export function openBundle(crypto: Crypto, digest: Digest, bytes: Uint8Array): Bundle {
   if (digestOf(crypto.sha256(bytes)) !== digest)
     throw new CairnError('CORRUPT', { what: `bundle ${digest}`, why: 'its bytes have another hash' })
-  const bundle = bundleSchema.decode(bytes)
+  return bundleSchema.decode(bytes)
+}
+
+/** Opens what was published under `digest`; throws CORRUPT when any byte is not what was committed. */
+export function openEvidence(crypto: Crypto, digest: Digest, bytes: Uint8Array, blobs: Uint8Array): Evidence {
+  const bundle = openBundle(crypto, digest, bytes)
   if (digestOf(crypto.sha256(blobs)) !== bundle.blobs) {
     throw new CairnError('CORRUPT', { what: `bundle ${digest}`, why: 'its proofs have another hash' })
   }

@@ -4,7 +4,7 @@
  * work is deterministic; nothing here assumes one answer. A resource never touches balances: it says what is payable.
  */
 import type { Crypto } from '../protocol/crypto.ts'
-import type { Account, Address, Cid, DeviceId, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
+import type { Account, Address, Cid, DeviceId, Digest, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
 import type { Schema } from '../protocol/schema.ts'
 import type { Credits, Ppm } from '../protocol/units.ts'
 import type { ChainView } from '../runtime/chain.ts'
@@ -116,6 +116,31 @@ export interface GatewayRuntime extends Runtime {
   readonly http: HttpServer
 }
 
+/** An epoch as a verifier asks about it. */
+export interface Asking {
+  readonly net: NetworkId
+  readonly epoch: Epoch
+  readonly verifier: Account
+  readonly seed: Digest
+  /** Opens the verifier's commitment; goes out with the challenge and not before. */
+  readonly nonce: Uint8Array
+}
+
+/** What one subject said for itself: it goes into the bundle as it is, and is judged by pure functions later. */
+export interface Collected {
+  readonly claims: readonly Uint8Array[]
+  readonly answers: readonly {
+    readonly claim: number
+    readonly slot: number
+    readonly is: 'proof' | 'refusal' | 'silence'
+    readonly blob: Digest | null
+    readonly code: string
+    readonly why: string
+    readonly signature: Uint8Array
+  }[]
+  readonly blobs: ReadonlyMap<Digest, Uint8Array>
+}
+
 export interface VerifierRuntime extends Runtime {
   readonly network: Network
   readonly chain: ChainView
@@ -188,6 +213,8 @@ export interface Resource<K extends Kind> {
 
   provide(rt: NodeRuntime, terms: K['Terms']): Promise<Provider<K>>
   readonly doors: readonly Door[]
+  /** Asks a subject for its claims, challenges them and takes its answers. Silence is an answer; it never throws for the subject's fault. */
+  collect(rt: VerifierRuntime, asking: Asking, subject: SubjectId, signal: AbortSignal): Promise<Collected>
   observe(rt: VerifierRuntime, challenge: K['Challenge'], target: SubjectId, signal: AbortSignal): Promise<K['Observation'] | null>
   /** Repair, respawn, migrate. */
   tend?(rt: GatewayRuntime, leases: AsyncIterable<LeaseHealth<K>>, signal: AbortSignal): Promise<void>

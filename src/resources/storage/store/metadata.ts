@@ -60,6 +60,8 @@ export interface Metadata {
   move(segment: SegmentRecord['id'], pieces: readonly PlacedPiece[]): void
   /** Runs `work` in one transaction with the log at hand. */
   change<T>(work: (append: (change: Change) => void) => T): T
+  /** Redoes a change from a snapshot or the log, inside a transaction, without logging it again. */
+  apply(change: Change): void
   /** Sequence number of the last log entry. */
   lastSeq(): number
   stats(): { buckets: number; objects: number; bytes: number; segments: number }
@@ -96,7 +98,7 @@ export function openMetadata(database: Database): Metadata {
     remove: database.prepare('DELETE FROM objects WHERE bucket = ? AND key = ?'),
     after: database.prepare('SELECT key, record FROM objects WHERE bucket = ? AND key > ? ORDER BY key LIMIT ?'),
     from: database.prepare('SELECT key, record FROM objects WHERE bucket = ? AND key >= ? ORDER BY key LIMIT ?'),
-    append: database.prepare('INSERT INTO log (entry) VALUES (?)'),
+    append: database.prepare('INSERT INTO log (seq, entry) VALUES (?, ?)'),
     lastEntry: database.prepare('SELECT max(seq) AS seq FROM log'),
     lastBatch: database.prepare('SELECT max(last) AS seq FROM log_batches'),
     upload: database.prepare('SELECT id FROM uploads WHERE id = ?'),
@@ -111,8 +113,10 @@ export function openMetadata(database: Database): Metadata {
     account: String(row['account']) as Account,
     created: Number(row['created']) as UnixMs,
   })
+  const lastSeq = (): number => Math.max(Number(sql.lastEntry.get()?.['seq'] ?? 0), Number(sql.lastBatch.get()?.['seq'] ?? 0))
+  // Entries leave the table once a snapshot covers them, so the next number follows from the batches as well.
   const append = (change: Change): void => {
-    sql.append.run(changeSchema.encode(change))
+    sql.append.run(lastSeq() + 1, changeSchema.encode(change))
   }
   const recordOf = (row: SqlRow | null): ObjectRecord | null => (row === null ? null : objectSchema.decode(row['record'] as Uint8Array))
   const releaseParts = (parts: readonly PartRecord[]): void => {
@@ -184,7 +188,38 @@ export function openMetadata(database: Database): Metadata {
         append({ op: 'move', segment, pieces: [...pieces] })
       }),
     change: (work) => database.transaction(() => work(append)),
-    lastSeq: () => Math.max(Number(sql.lastEntry.get()?.['seq'] ?? 0), Number(sql.lastBatch.get()?.['seq'] ?? 0)),
+    lastSeq,
+    apply(change) {
+      switch (change.op) {
+        case 'bucket':
+          sql.addBucket.run(change.name, change.account, change.created)
+          return
+        case 'drop-bucket':
+          sql.dropBucket.run(change.name)
+          return
+        case 'object': {
+          const key = utf8(change.key)
+          const old = recordOf(sql.object.get(change.bucket, key))
+          for (const segment of segmentsOf(change.record.parts)) {
+            if (segments.get(segment.id) === null) segments.add(segment)
+            else segments.addReference(segment.id)
+          }
+          const { size, etag, modified } = change.record
+          sql.put.run(change.bucket, key, size, etag, modified, objectSchema.encode(withoutPieces(change.record)))
+          if (old !== null) releaseParts(old.parts)
+          return
+        }
+        case 'delete': {
+          const key = utf8(change.key)
+          const old = recordOf(sql.object.get(change.bucket, key))
+          sql.remove.run(change.bucket, key)
+          if (old !== null) releaseParts(old.parts)
+          return
+        }
+        case 'move':
+          segments.move(change.segment, change.pieces)
+      }
+    },
     stats() {
       const row = sql.totals.get()
       return { buckets: Number(row?.['b']), objects: Number(row?.['o']), bytes: Number(row?.['s']), segments: segments.count() }

@@ -1,0 +1,159 @@
+/**
+ * A snapshot is the shortest log that makes the same metadata: one change for each bucket and object, stored through
+ * the pipeline like any object. Its head (where its pieces are, and which batch of the log it covers) is kept whole by
+ * `ack` providers, and its hash on chain. It may be fuzzy: changes made meanwhile are in later batches and redo the rest.
+ */
+import { z } from 'zod'
+import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
+import { schema, wire } from '../../../protocol/schema.ts'
+import { bigEndian, concat, utf8 } from '../../../std/bytes.ts'
+import type { Slab } from '../kernel/kernel.ts'
+import { SEGMENT_PLAIN_BYTES } from '../layout.ts'
+import type { Keyring } from './keys.ts'
+import { replicate } from './log.ts'
+import type { StoreParts } from './parts.ts'
+import { changeSchema, type PartRecord, partSchema, type SegmentRecord } from './records.ts'
+import { writeSegment } from './writer.ts'
+
+/** Rows read between two breaths. */
+const PAGE = 500
+
+export const snapshotHead = schema(
+  'snapshot head',
+  64 * 1024 * 1024,
+  z.strictObject({
+    seq: wire.bigint(64),
+    /** Last batch of the log that the snapshot covers, its last entry and its hash. */
+    batch: wire.uint(),
+    last: wire.uint(),
+    hash: wire.digest,
+    /** The key of `part`; the head as a whole is sealed. */
+    key: wire.bytes(32, 32),
+    part: wire.bytes(1, 64 * 1024 * 1024),
+  }),
+)
+
+/** Where the head of snapshot `seq` is on `device`: recovery derives it from the seed and the chain alone. */
+export const snapshotPiece = (crypto: StoreParts['at']['crypto'], keyring: Keyring, seq: bigint, device: DeviceId): Digest =>
+  digestOf(crypto.sha256(keyring.logName, utf8('snapshot'), bigEndian(seq, 8), bytesOf(device)))
+
+/** Every change that makes the metadata, in an order in which it can be applied. */
+async function* changes(parts: StoreParts): AsyncGenerator<Uint8Array> {
+  const { metadata, at } = parts
+  for (const bucket of metadata.buckets(at.account)) {
+    const { name, account, created } = bucket
+    yield changeSchema.encode({ op: 'bucket', name, account, created })
+    for (let after: Uint8Array = new Uint8Array(); ; ) {
+      const page = metadata.range(name, after, false, PAGE)
+      for (const row of page) {
+        after = row.key
+        const record = {
+          ...row.record,
+          parts: row.record.parts.map((part) => ({ ...part, segments: part.segments.map((s) => metadata.segments.get(s.id) ?? s) })),
+        }
+        yield changeSchema.encode({ op: 'object', bucket: name, key: new TextDecoder().decode(row.key), record })
+      }
+      if (page.length < PAGE) break
+      await at.clock.sleep(0)
+    }
+  }
+}
+
+/** Changes as one stream: each is preceded by its length, u32 big-endian. */
+async function* stream(parts: StoreParts): AsyncGenerator<Uint8Array> {
+  for await (const change of changes(parts)) yield concat([bigEndian(BigInt(change.length), 4), change])
+}
+
+/** The changes of a snapshot's bytes. */
+export function* parseStream(bytes: Uint8Array): Generator<ReturnType<typeof changeSchema.decode>> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at)
+    yield changeSchema.decode(bytes.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+}
+
+async function storeStream(parts: StoreParts, key: Uint8Array, signal: AbortSignal): Promise<PartRecord> {
+  const { at } = parts
+  const partId = at.random.bytes(16)
+  const segments: SegmentRecord[] = []
+  let size = 0
+  const flush = async (chunks: Uint8Array[]): Promise<void> => {
+    const bytes = concat(chunks)
+    let read = 0
+    const source = {
+      plainBytes: bytes.length,
+      async fill(slab: Slab, count: number) {
+        slab.plain.set(bytes.subarray(read, read + count))
+        read += count
+      },
+      digest: async () => undefined,
+    }
+    segments.push(await writeSegment(parts, source, { key, partId, segment: segments.length, firstFrame: 0 }, signal))
+    size += bytes.length
+  }
+  let chunks: Uint8Array[] = []
+  let held = 0
+  for await (const chunk of stream(parts)) {
+    for (let from = 0; from < chunk.length; ) {
+      const part = chunk.subarray(from, from + SEGMENT_PLAIN_BYTES - held)
+      chunks.push(part)
+      held += part.length
+      from += part.length
+      if (held < SEGMENT_PLAIN_BYTES) continue
+      await flush(chunks)
+      chunks = []
+      held = 0
+    }
+  }
+  if (held > 0) await flush(chunks)
+  return { partId, wrappedKey: new Uint8Array(60), size, segments }
+}
+
+export interface Pointer {
+  readonly digest: Digest
+  readonly seq: bigint
+}
+
+/** Takes a snapshot when the log has grown since the last one; `publish` puts its hash on chain and resolves when confirmed. */
+export async function takeSnapshot(
+  parts: StoreParts,
+  last: Pointer | null,
+  publish: (pointer: Pointer) => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { at, metadata, database, log, keyring } = parts
+  const position = log.position()
+  const known = JSON.parse(fact(parts, 'snapshot') ?? '{}') as { batch?: number; segments?: string[] }
+  if (position.number === (known.batch ?? 0)) return false
+  const seq = (last?.seq ?? 0n) + 1n
+  const key = at.random.bytes(32)
+  const part = await storeStream(parts, key, signal)
+  const { number: batch, last: lastEntry, hash } = position
+  const head = snapshotHead.encode({ seq, batch, last: lastEntry, hash, key, part: partSchema.encode(part) })
+  const nonce = at.random.bytes(12)
+  const sealed = concat([nonce, at.crypto.seal(keyring.log, nonce, utf8('snapshot'), head)])
+  const kept = await replicate(parts, sealed, (device) => snapshotPiece(at.crypto, keyring, seq, device), signal)
+  if (!(await publish({ digest: digestOf(at.crypto.sha256(sealed)), seq }))) return false
+  const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
+  database.transaction(() => {
+    for (const segment of part.segments) metadata.segments.add(segment)
+    metadata.segments.dropBatches(batch)
+    for (const copy of kept) metadata.segments.addBatchPiece(-Number(seq), copy.device, copy.pieceId, sealed.length, root)
+    for (const id of known.segments ?? []) metadata.segments.release(digest(id))
+    database.prepare('DELETE FROM log WHERE seq <= ?').run(lastEntry)
+    setFact(parts, 'snapshot', JSON.stringify({ batch, segments: part.segments.map((segment) => segment.id) }))
+  })
+  at.log.info('took a snapshot of the metadata', { seq, bytes: part.size, batch })
+  return true
+}
+
+function fact(parts: StoreParts, name: string): string | null {
+  const row = parts.database.prepare('SELECT value FROM facts WHERE name = ?').get(name)
+  return row === null ? null : String(row['value'])
+}
+
+export function setFact(parts: Pick<StoreParts, 'database'>, name: string, value: string): void {
+  parts.database.prepare('INSERT OR REPLACE INTO facts VALUES (?, ?)').run(name, value)
+}

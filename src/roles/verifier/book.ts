@@ -1,0 +1,78 @@
+/** What a verifier must not forget: nonces it committed, bundles it collected, settlements it made. Evidence lies in files by hash. */
+import { bytesOf, type Digest, digest, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import type { Database, Disk } from '../../runtime/index.ts'
+
+export interface EpochRow {
+  readonly epoch: Epoch
+  readonly nonce: Uint8Array
+  readonly bundle: Digest | null
+  readonly settlement: Digest | null
+  readonly state: EpochState
+}
+/** In order of life; `void`: the chain gave no seed; `missed`: this verifier was away when it counted. */
+export type EpochState = 'committed' | 'collected' | 'settled' | 'published' | 'void' | 'missed'
+
+export interface Book {
+  epochs(limit: number): readonly EpochRow[]
+  get(epoch: Epoch): EpochRow | null
+  /** The nonce of an epoch, drawn on the first call and durable before it returns. */
+  nonce(epoch: Epoch, draw: () => Uint8Array): Uint8Array
+  collected(epoch: Epoch, bundle: Digest): void
+  settled(epoch: Epoch, settlement: Digest): void
+  mark(epoch: Epoch, state: EpochState): void
+  lastSettled(before: Epoch): { epoch: Epoch; settlement: Digest } | null
+  saveFile(digest: Digest, bytes: Uint8Array): Promise<void>
+  readFile(digest: Digest): Promise<Uint8Array | null>
+}
+
+const TABLE = `CREATE TABLE IF NOT EXISTS verifier_epochs (
+  epoch INTEGER PRIMARY KEY, nonce BLOB NOT NULL, bundle TEXT, settlement TEXT, state TEXT NOT NULL
+) STRICT`
+
+export function openBook(database: Database, disk: Disk): Book {
+  database.exec(TABLE)
+  const sql = {
+    all: database.prepare('SELECT * FROM verifier_epochs ORDER BY epoch DESC LIMIT ?'),
+    get: database.prepare('SELECT * FROM verifier_epochs WHERE epoch = ?'),
+    add: database.prepare("INSERT INTO verifier_epochs VALUES (?, ?, NULL, NULL, 'committed')"),
+    collected: database.prepare("UPDATE verifier_epochs SET bundle = ?, state = 'collected' WHERE epoch = ?"),
+    settled: database.prepare("UPDATE verifier_epochs SET settlement = ?, state = 'settled' WHERE epoch = ?"),
+    mark: database.prepare('UPDATE verifier_epochs SET state = ? WHERE epoch = ?'),
+    last: database.prepare(
+      'SELECT epoch, settlement FROM verifier_epochs WHERE epoch < ? AND settlement IS NOT NULL ORDER BY epoch DESC LIMIT 1',
+    ),
+  }
+  const rowOf = (row: Readonly<Record<string, unknown>>): EpochRow => ({
+    epoch: epochOf(Number(row['epoch'])),
+    nonce: row['nonce'] as Uint8Array,
+    bundle: row['bundle'] === null ? null : digest(String(row['bundle'])),
+    settlement: row['settlement'] === null ? null : digest(String(row['settlement'])),
+    state: String(row['state']) as EpochState,
+  })
+  const path = (name: Digest): string => `evidence/${name.slice(2, 4)}/${name.slice(2)}`
+  return {
+    epochs: (limit) => sql.all.all(limit).map(rowOf),
+    get(at) {
+      const row = sql.get.get(at)
+      return row === null ? null : rowOf(row)
+    },
+    nonce(at, draw) {
+      const known = sql.get.get(at)
+      if (known !== null) return rowOf(known).nonce
+      const nonce = draw()
+      sql.add.run(at, nonce)
+      return nonce
+    },
+    collected: (at, bundle) => void sql.collected.run(bundle, at),
+    settled: (at, settlement) => void sql.settled.run(settlement, at),
+    mark: (at, state) => void sql.mark.run(state, at),
+    lastSettled(before) {
+      const row = sql.last.get(before)
+      return row === null ? null : { epoch: epochOf(Number(row['epoch'])), settlement: digest(String(row['settlement'])) }
+    },
+    async saveFile(name, bytes) {
+      if ((await disk.read(path(name)))?.length !== bytes.length) await disk.replace(path(name), bytes)
+    },
+    readFile: (name) => (bytesOf(name).length === 32 ? disk.read(path(name)) : Promise.resolve(null)),
+  }
+}

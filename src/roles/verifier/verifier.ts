@@ -1,0 +1,127 @@
+/**
+ * A verifier's epoch on one screen: commit a nonce before it, challenge during it, commit the evidence after it, and
+ * once no more evidence counts, settle and publish. Every step is found again after a crash from what is on disk and on
+ * chain; a step that came too late is given up and says so.
+ */
+import { CairnError } from '../../protocol/errors.ts'
+import { type DeviceId, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import { packEvidence } from '../../resources/evidence.ts'
+import { serveFiles } from '../../resources/peers.ts'
+import type { Collected } from '../../resources/resource.ts'
+import { nonceHash } from '../../resources/settle.ts'
+import { epochTimes } from './facts.ts'
+import { once, settleEpoch, type VerifierParts } from './settle-epoch.ts'
+
+/** How often the verifier looks at the time: often enough for the shortest epochs. */
+const TICK_MS = 500
+/** Subjects asked at a time. */
+const ASK_AT_ONCE = 16
+/** Nonces are committed this many epochs ahead, so that one late block does not cost an epoch. */
+const AHEAD = 2
+/** Epochs looked back at after a start; older ones are out of their window. */
+const LOOK_BACK = 4
+
+export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Promise<void> {
+  const { rt, book } = parts
+  serveFiles(rt.network, (digest) => book.readFile(digest))
+  while (!signal.aborted) {
+    try {
+      await tick(parts, signal)
+    } catch (error) {
+      if (signal.aborted) break
+      rt.log.warn('a step of the epoch failed and is tried again', { why: String(error) })
+    }
+    await rt.clock.sleep(TICK_MS, signal).catch(() => undefined)
+  }
+}
+
+async function tick(parts: VerifierParts, signal: AbortSignal): Promise<void> {
+  const { rt, net } = parts
+  const network = rt.chain.network(net)
+  const head = rt.chain.head()
+  if (network === null || head === null) return
+  const current = epochOf(Math.floor(head.timestamp / network.epochSeconds))
+  for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(current + ahead))
+  await collect(parts, current, signal)
+  for (let back = LOOK_BACK; back >= 1; back -= 1) {
+    if (current < back) continue
+    const epoch = epochOf(current - back)
+    const { ends, cutoff } = epochTimes(network.epochSeconds, epoch)
+    if (head.timestamp >= ends && head.timestamp < cutoff) await commitBundle(parts, epoch)
+    if (head.timestamp >= cutoff) await settleEpoch(parts, epoch)
+  }
+}
+
+async function commitNonce(parts: VerifierParts, epoch: Epoch): Promise<void> {
+  const { rt, book, net, signer } = parts
+  if (rt.chain.nonceCommit(net, epoch, signer.account) !== null) return
+  const nonce = book.nonce(epoch, () => rt.random.bytes(32))
+  const key = `nonce:${net}:${epoch}`
+  once(parts, key, async () => {
+    const outcome = await signer.send({
+      contract: 'evidence',
+      function: 'commitNonce',
+      args: [net, epoch, nonceHash(rt.crypto, nonce)],
+      key,
+    })
+    if (outcome.is === 'reverted') rt.log.warn('a nonce was refused', { epoch, error: outcome.error })
+  })
+}
+
+/** Asks every registered subject, once, at a moment of the epoch that the nonce decides and nobody else can know. */
+async function collect(parts: VerifierParts, epoch: Epoch, signal: AbortSignal): Promise<void> {
+  const { rt, book, net, signer, resource } = parts
+  const row = book.get(epoch)
+  if (row === null || row.state !== 'committed') return
+  if (rt.chain.nonceCommit(net, epoch, signer.account) !== nonceHash(rt.crypto, row.nonce)) return
+  const seed = rt.chain.epochSeed(net, epoch)
+  if (seed.is === 'void') return book.mark(epoch, 'void')
+  const head = rt.chain.head()
+  const seconds = rt.chain.network(net)?.epochSeconds ?? 0
+  if (seed.is !== 'seed' || head === null) return
+  const { begins } = epochTimes(seconds, epoch)
+  const moment = ((row.nonce[0] ?? 0) / 256) * (seconds / 2)
+  if (head.timestamp < begins + moment) return
+  const asking = { net, epoch, verifier: signer.account, seed: seed.seed, nonce: row.nonce }
+  const subjects = rt.chain.devices(net).filter((device) => device.status === 'active')
+  const answers = new Map<DeviceId, Collected>()
+  for (let at = 0; at < subjects.length; at += ASK_AT_ONCE) {
+    const asked = subjects.slice(at, at + ASK_AT_ONCE)
+    const got = await Promise.all(asked.map((device) => resource.collect(rt, asking, device.id, signal)))
+    for (const [i, device] of asked.entries()) answers.set(device.id, got[i] as Collected)
+  }
+  const blobs = new Map([...answers.values()].flatMap((answer) => [...answer.blobs]))
+  const packed = packEvidence(
+    rt.crypto,
+    {
+      rules: resource.rules,
+      resource: resource.id,
+      net,
+      epoch,
+      verifier: signer.account,
+      seed: seed.seed,
+      nonce: row.nonce,
+      subjects: [...answers].map(([subject, answer]) => ({ subject, claims: [...answer.claims], answers: [...answer.answers] })),
+    },
+    blobs,
+  )
+  await book.saveFile(packed.blobsDigest, packed.blobs)
+  await book.saveFile(packed.digest, packed.bytes)
+  book.collected(epoch, packed.digest)
+  rt.log.info('collected an epoch', { epoch, subjects: subjects.length, bundle: packed.digest })
+}
+
+async function commitBundle(parts: VerifierParts, epoch: Epoch): Promise<void> {
+  const { rt, book, net, signer } = parts
+  const row = book.get(epoch)
+  if (row === null || row.bundle === null) return
+  if (rt.chain.evidence(net, epoch).some((commit) => commit.verifier === signer.account)) return
+  const bytes = await book.readFile(row.bundle)
+  if (bytes === null) throw new CairnError('NOT_FOUND', { what: 'bundle', id: row.bundle })
+  const key = `bundle:${net}:${epoch}`
+  const args = [net, epoch, row.bundle, BigInt(bytes.length)]
+  once(parts, key, async () => {
+    const outcome = await signer.send({ contract: 'evidence', function: 'commit', args, key })
+    if (outcome.is === 'reverted') rt.log.warn('a bundle was refused', { epoch, error: outcome.error })
+  })
+}
