@@ -139,7 +139,7 @@ contract RewardsDistributorTest is World {
         vm.prank(guardian);
         distributor.veto(net, asset, 1);
         _publish("long", 1e18); // index 2 waits 21 days
-        for (uint256 i = 3; // 3 … 9 i < 10; ++i) {
+        for (uint256 i = 3; i < 10; ++i) {
             _publish("next", 1e18);
         }
         vm.expectRevert(abi.encodeWithSelector(I.SlotBusy.selector, uint32(2)));
