@@ -69,18 +69,20 @@ export async function within<T>(clock: Clock, io: Duplex, ms: number, what: stri
   }
 }
 
-/** The next reply; throws `Refusal` when the provider refused and PROTOCOL when it is not the kind asked for. */
+/** The next reply; throws `Refusal` when the provider refused and PROTOCOL when it is none of the kinds asked for. */
 export async function receiveReply<Is extends StorageReply['is']>(
   clock: Clock,
   io: Duplex,
-  is: Is,
+  is: Is | readonly Is[],
   ms: number = TIMING.message,
 ): Promise<StorageReply & { is: Is }> {
   const bytes = await within(clock, io, ms, `a reply of ${io.peer}`, io.receive(storageReply.maxBytes))
   if (bytes === null) throw new CairnError('PROTOCOL', { peer: io.peer, why: 'closed instead of replying' })
   const reply = storageReply.decode(bytes)
   if (reply.is === 'refused') throw new Refusal(reply)
-  if (reply.is !== is) throw new CairnError('PROTOCOL', { peer: io.peer, why: `replied ${reply.is}, not ${is}` })
+  const wanted: readonly string[] = typeof is === 'string' ? [is] : is
+  if (!wanted.includes(reply.is))
+    throw new CairnError('PROTOCOL', { peer: io.peer, why: `replied ${reply.is}, not ${wanted.join(' or ')}` })
   return reply as StorageReply & { is: Is }
 }
 

@@ -18,6 +18,10 @@ export interface SegmentTable {
   /** Segments in id order after `after`, for repair scans. */
   scan(after: string, limit: number): readonly SegmentRecord[]
   count(): number
+  /** A provider does not have this piece: it leaves the set, and its shard counts as missing. */
+  forget(piece: Digest): void
+  /** A piece that a provider keeps for this account and nothing here names: kept for 30 days, never signed away. */
+  addOrphan(device: DeviceId, entry: ManifestEntry): void
   /** Pieces of a log batch, replicated whole. */
   addBatchPiece(batch: number, device: DeviceId, piece: Digest, size: number, root: Digest): void
   /** The log up to `batch` is covered by a snapshot: its pieces leave the manifests. */
@@ -120,6 +124,15 @@ export function openSegmentTable(database: Database): SegmentTable {
         return found === null ? [] : [found]
       }),
     count: () => Number(sql.count.get()?.['n'] ?? 0),
+    forget(piece) {
+      const row = database.prepare('SELECT id, device, signed FROM pieces WHERE id = ?').get(piece)
+      if (row !== null) drop(row)
+    },
+    addOrphan(device, entry) {
+      const known = database.prepare('SELECT id FROM pieces WHERE id = ?').get(entry.pieceId)
+      if (known === null) sql.addPiece.run(entry.pieceId, null, null, 0, device, entry.size, entry.root)
+      sql.sign.run(entry.pieceId, device)
+    },
     addBatchPiece(batch, device, piece, size, root) {
       sql.addPiece.run(piece, null, batch, 0, device, size, root)
     },
