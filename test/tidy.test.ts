@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { cycleProblems, importTimeProblems, layerProblems, worldProblems } from './tidy/layers.ts'
 import { anyProblems, lengthProblems, nameProblems, resourceProblems } from './tidy/shape.ts'
 import { isCode, readSource, repositoryFiles, root, type Source } from './tidy/source.ts'
-import { pathProblems, wordProblems } from './tidy/text.ts'
+import { dependencyProblems, pathProblems, wordProblems } from './tidy/text.ts'
 
 /** Files whose text nobody here wrote. */
 const FOREIGN = /^(LICENSE|package-lock\.json|contracts\/artifacts\/|snapshots\/|src\/protocol\/abi\/)|\.wasm\.ts$|\.(png|svg|bin)$/
@@ -173,6 +173,14 @@ describe('text', () => {
     const problems = pathProblems([source('docs/a.md', text)], (path) => path.includes('here'))
     assert.deepEqual(problems, ['docs/a.md names src/gone.ts, which is not there', 'docs/a.md names docs/gone.md, which is not there'])
   })
+})
+
+test('every dependency has its reason written down', () => {
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(readSource('package.json')?.text ?? '')
+  const names = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })
+  saw(names, 10)
+  none(dependencyProblems(names, readSource('docs/dependencies.md')?.text ?? ''))
+  assert.equal(dependencyProblems(['a', 'b'], '| `a` | why |\n| `c` | why |\n').length, 2)
 })
 
 test('the lock file knows the packages of every platform', () => {

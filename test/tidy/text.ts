@@ -41,3 +41,15 @@ export function pathProblems(documents: readonly Source[], exists: (path: string
   }
   return problems
 }
+
+/** Dependencies of package.json that docs/dependencies.md gives no reason for, and reasons for what is gone. */
+export function dependencyProblems(dependencies: readonly string[], document: string): string[] {
+  const explained = [...document.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
+  const missing = dependencies
+    .filter((name) => !explained.includes(name))
+    .map((name) => `docs/dependencies.md does not say why ${name} is there`)
+  const gone = explained
+    .filter((name) => !dependencies.includes(name))
+    .map((name) => `docs/dependencies.md explains ${name}, which is gone`)
+  return [...missing, ...gone]
+}
