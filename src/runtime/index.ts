@@ -54,7 +54,9 @@ export interface Network {
   readonly addresses: readonly string[]
   /** Remembers where a peer was last seen. */
   know(peer: PeerId, addresses: readonly string[]): void
-  /** Opens an exchange. Throws `UNREACHABLE` or `DEADLINE`. */
+  /** Opens an exchange; end or abort it, or its connection stays taken. Throws `UNREACHABLE`, or the reason of `signal`,
+   *  which until both sides have ended also aborts the exchange (a `Clock.deadline` bounds all of it with `DEADLINE`).
+   *  A peer that does not serve the protocol is found out by the first receive: dialing waits for no answer. */
   dial(peer: PeerId, protocol: ProtocolId, signal?: AbortSignal): Promise<Duplex>
   /** Serves a protocol; the duplex is closed when the handler returns, aborted when it throws. */
   handle(protocol: ProtocolId, serve: (io: Duplex, signal: AbortSignal) => Promise<void>): void

@@ -60,6 +60,7 @@ export function networkContract(name: string, createWorld: () => Promise<Network
   messages(promise)
   endings(promise)
   failures(promise)
+  losses(promise)
   peers(promise)
 }
 
@@ -220,7 +221,9 @@ function failures(promise: Promised): void {
     await assert.rejects(io.receive(), failsWith('UNREACHABLE'))
     assert.deepEqual(Uint8Array.from((await ask(a, b.self, pattern(2, 0))) ?? []), utf8('fine'))
   })
+}
 
+function losses(promise: Promised): void {
   promise('an abort in the middle of a message reaches both sides', async (world) => {
     const seen = Promise.withResolvers<unknown>()
     const [a, b] = await pair(world, async (io, signal) => {

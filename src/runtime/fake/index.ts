@@ -13,6 +13,7 @@ export { portableCrypto } from './crypto.ts'
 export { createFakeDisk, type DiskFailure, type FakeDisk } from './disk.ts'
 export { type CapturingLog, createCapturingLog } from './log.ts'
 export { createFakeMetrics, type FakeMetrics } from './metrics.ts'
+export { createFakeNetwork, type FakeNetworkHub } from './network.ts'
 export { createFakeRandom } from './random.ts'
 
 export interface FakeRuntimeOptions {

@@ -141,6 +141,7 @@ class FakeNode implements Network {
     this.#dialed.set(peer, (this.#dialed.get(peer) ?? 0) + 1)
     try {
       const target = await this.#reach(peer, signal)
+      signal?.throwIfAborted()
       return this.#connect(target, protocol, signal)
     } catch (error) {
       this.#release(peer)

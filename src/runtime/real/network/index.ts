@@ -77,6 +77,11 @@ class TlsNetwork implements Network {
     if (this.#closed) throw new CairnError('ABORTED', { what: 'a dial of a network that is closed' })
     const pool = this.#pool(peer)
     const link = await pool.take(signal)
+    if (signal?.aborted === true) {
+      // It fired while the connection was on its way here: nothing was sent on it, so the next dial may have it.
+      pool.release(link)
+      throw signal.reason
+    }
     return new Exchange(link, opening, () => pool.release(link), signal)
   }
 

@@ -19,6 +19,7 @@ export class Link {
   readonly #sends = new Set<Waiting>()
   #failure: unknown = null
   #paused = false
+  #corked = false
   /** When the connection last became free, in milliseconds of `Clock.monotonic`. */
   freeSince = 0
   /** Called when the other side ended its sends of the exchange at hand. */
@@ -84,7 +85,6 @@ export class Link {
     let length = 0
     for (const part of parts) length += part.length
     return this.#written((done) => {
-      this.#socket.cork()
       if (first !== null) {
         this.#socket.write(header(first.length))
         this.#socket.write(first)
@@ -99,20 +99,17 @@ export class Link {
           this.#socket.write(part, rest === 0 ? done : undefined)
         }
       }
-      this.#socket.uncork()
     })
   }
 
   /** Sends a mark, after `first` as a message when given. */
   mark(first: Uint8Array | null, word: typeof END | typeof PROBE | typeof REFUSED): Promise<void> {
     return this.#written((done) => {
-      this.#socket.cork()
       if (first !== null) {
         this.#socket.write(header(first.length))
         this.#socket.write(first)
       }
       this.#socket.write(header(word), done)
-      this.#socket.uncork()
     })
   }
 
@@ -153,11 +150,23 @@ export class Link {
     return new Promise((resolve, reject) => {
       const waiting = { reject }
       this.#sends.add(waiting)
+      this.#cork()
       write((error) => {
         this.#sends.delete(waiting)
         if (error === null || error === undefined) resolve()
         else reject(this.#failure ?? this.gone(error.message, error))
       })
+    })
+  }
+
+  /** Gathers what is written in this turn: a request and its end then share a TLS record and a packet. */
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#socket.uncork()
     })
   }
 
