@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {EscrowKeys} from "./EscrowKeys.sol";
 
@@ -25,11 +24,12 @@ abstract contract EscrowChannels is EscrowKeys {
         uint256 id;
     }
 
-    /// @dev One accepted item: what it has been paid and what it still wants from the payer's pool.
+    /// @dev One accepted item: its channel's counter, what this batch paid it, and what it still wants.
     struct Claim {
         bytes32 key;
         address payer;
         address signer;
+        uint128 redeemed;
         uint128 paid;
         uint128 unpaid;
     }
@@ -96,15 +96,17 @@ abstract contract EscrowChannels is EscrowKeys {
         Claim[] memory claims = new Claim[](items.length);
         uint256 sum;
         for (uint256 i = 0; i < items.length; ++i) {
-            if (!_accept(batch, items[i], i, claims[i])) continue;
-            _drawEarmark(claims[i], asset);
-            sum += claims[i].paid;
-            if (claims[i].unpaid == 0) _report(claims[i], payee);
+            Claim memory claim = claims[i];
+            if (!_accept(batch, items[i], i, claim)) continue;
+            _drawEarmark(claim, asset);
+            sum += claim.paid;
+            if (claim.unpaid == 0) _report(claim, payee);
         }
-        for (uint256 i = 0; i < items.length; ++i) {
-            if (claims[i].unpaid == 0) continue;
-            sum += _drawPool(claims[i], asset);
-            _report(claims[i], payee);
+        for (uint256 i = 0; i < claims.length; ++i) {
+            Claim memory claim = claims[i];
+            if (claim.unpaid == 0) continue;
+            sum += _drawPool(claim, asset);
+            _report(claim, payee);
         }
         total = sum.toUint128();
         _settle(payee, asset, net, total);
@@ -127,7 +129,10 @@ abstract contract EscrowChannels is EscrowKeys {
         claim.key = key;
         claim.payer = item.payer;
         claim.signer = signer;
-        claim.unpaid = item.cumulative - redeemed;
+        claim.redeemed = redeemed;
+        unchecked {
+            claim.unpaid = item.cumulative - redeemed; // cumulative > redeemed, above
+        }
         return true;
     }
 
@@ -152,8 +157,10 @@ abstract contract EscrowChannels is EscrowKeys {
         if (earmark == 0) return;
         uint128 paid = _min(_min(claim.unpaid, earmark), _spendable(claim.payer, claim.signer, asset));
         if (paid == 0) return;
-        ch.earmark = earmark - paid;
-        _paid(claim, asset, paid);
+        unchecked {
+            ch.earmark = earmark - paid; // paid ≤ earmark
+        }
+        _paid(ch, claim, asset, paid);
     }
 
     /// @dev The same from the payer's pool: available first, then what is thawing. Never from what it has earned.
@@ -169,25 +176,29 @@ abstract contract EscrowChannels is EscrowKeys {
         uint128 fromAvailable = _min(paid, available);
         books.available = available - fromAvailable;
         if (paid != fromAvailable) books.thawing = thawing - (paid - fromAvailable);
-        _paid(claim, asset, paid);
+        _paid(_channels[claim.key], claim, asset, paid);
     }
 
-    function _paid(Claim memory claim, address asset, uint128 paid) private {
-        _channels[claim.key].redeemed += paid;
+    function _paid(Channel storage ch, Claim memory claim, address asset, uint128 paid) private {
+        unchecked {
+            // paid ≤ unpaid, and redeemed + unpaid is the uint128 that was signed or proved.
+            claim.redeemed += paid;
+            claim.paid += paid;
+            claim.unpaid -= paid;
+        }
+        ch.redeemed = claim.redeemed;
         _spend(claim.payer, claim.signer, asset, paid);
-        claim.paid += paid;
-        claim.unpaid -= paid;
     }
 
     function _report(Claim memory claim, address payee) private {
         if (claim.paid != 0) {
-            emit VoucherRedeemed(claim.key, claim.payer, payee, _channels[claim.key].redeemed, claim.paid);
+            emit VoucherRedeemed(claim.key, claim.payer, payee, claim.redeemed, claim.paid);
         }
         if (claim.unpaid != 0) emit Shortfall(claim.key, claim.payer, payee, claim.unpaid);
     }
 
     function _min(uint128 a, uint128 b) private pure returns (uint128) {
-        return uint128(Math.min(a, b));
+        return a < b ? a : b;
     }
 
     // --------------------------------------------------------------------------------------------------------- views

@@ -37,7 +37,8 @@ abstract contract EscrowUsage is EscrowChannels {
         if (!_maySpend(id.payer, claim.signer)) revert KeyNotRedeemable(id.payer, claim.signer);
         uint128 redeemed = channel(claim.key).redeemed;
         if (value <= redeemed) revert NothingDue();
-        claim.unpaid = (value - redeemed).toUint128();
+        claim.redeemed = redeemed;
+        claim.unpaid = value.toUint128() - redeemed;
         _drawEarmark(claim, id.asset);
         paid = claim.paid;
         if (paid == 0) revert Insufficient(claim.unpaid, 0);
