@@ -1,0 +1,142 @@
+/** The customer's side of storage: the S3 door over the object store, and the loops that keep what it stored healthy. */
+import type { Account, NetworkId } from '../../protocol/ids.ts'
+import type { ChainSigner } from '../../runtime/chain.ts'
+import type { GatewayRuntime } from '../resource.ts'
+import { createS3Door } from './doors/s3/index.ts'
+import { createKernel } from './kernel/index.ts'
+import type { Redundancy } from './layout.ts'
+import { type KeyTable, openKeyTable } from './store/access-keys.ts'
+import { type Corrupt, repairAll } from './store/repair.ts'
+import { takeSnapshot } from './store/snapshot.ts'
+import { openStore, type Store } from './store/store.ts'
+import { syncAll } from './store/sync.ts'
+
+export interface StorageGatewayOptions {
+  readonly net: NetworkId
+  readonly account: Account
+  readonly sessionKey: Uint8Array
+  readonly storageRoot: Uint8Array
+  readonly redundancy: Redundancy
+  readonly region: string
+  readonly sync: boolean
+  /** The session key's own transactions: the pointer on chain. */
+  readonly signer: ChainSigner
+  readonly at: { readonly host: string; readonly port: number }
+}
+
+export interface StorageGateway {
+  readonly store: Store
+  readonly keys: KeyTable
+  readonly address: string
+  readonly port: number
+  /** Runs until aborted. */
+  run(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** The pointer's transaction is waited for this long; serving does not. */
+const POINTER_MS = 60_000
+/** Multipart uploads that nobody completed are dropped after this, as S3's usual lifecycle rule does. */
+const UPLOAD_DAYS = 7
+/** Repair looks at all segments at least this often, in parts of an epoch. */
+const REPAIRS_PER_EPOCH = 2
+/** Data sets are signed this far into an epoch, so that they are fixed before the next begins. */
+const SYNC_AT = 0.5
+
+export async function openStorageGateway(rt: GatewayRuntime, options: StorageGatewayOptions): Promise<StorageGateway> {
+  const { k, n } = options.redundancy
+  const kernel = await createKernel({ compute: rt.compute, k, n })
+  const corrupt: Corrupt = new Set()
+  const at = { ...rt, kernel, ...options }
+  const store = openStore(at, rt.database, {
+    sync: options.sync,
+    onCorrupt(segment, piece) {
+      corrupt.add(piece.pieceId)
+      rt.log.warn('a provider served wrong bytes', { segment: segment.id, shard: piece.shard, device: piece.device })
+    },
+  })
+  const keys = openKeyTable(rt.database)
+  const handle = createS3Door({ ...rt, store: store.objects, keys, region: options.region })
+  const listening = await rt.http.listen(options.at, handle)
+  return {
+    store,
+    keys,
+    address: listening.address,
+    port: listening.port,
+    async run(signal) {
+      await Promise.all([store.run(signal), epochs(rt, options, store, signal), repairs(rt, options, store, corrupt, signal)])
+    },
+    async close() {
+      await listening.close()
+      await kernel.close()
+    },
+  }
+}
+
+const epochSeconds = (rt: GatewayRuntime, net: NetworkId): number => rt.chain.network(net)?.epochSeconds ?? 60
+
+/** Once an epoch: sign data sets, then take a snapshot and put its hash on chain. */
+async function epochs(rt: GatewayRuntime, options: StorageGatewayOptions, store: Store, signal: AbortSignal): Promise<void> {
+  for (let done = -1; !signal.aborted; ) {
+    const length = epochSeconds(rt, options.net) * 1000
+    const now = rt.clock.now()
+    const epoch = Math.floor(now / length)
+    const due = epoch * length + SYNC_AT * length
+    if (epoch > done && now >= due) {
+      done = epoch
+      await step(rt, 'signing data sets', async () => {
+        const report = await syncAll(store)
+        if (report.signed + report.failed + report.missing > 0) rt.log.info('signed data sets', report)
+      })
+      await step(rt, 'taking a snapshot', () => snapshot(rt, options, store, signal))
+      await step(rt, 'dropping old uploads', async () => {
+        const before = rt.clock.now() - UPLOAD_DAYS * 86_400_000
+        for (const id of store.uploads.startedBefore(before as typeof now, 1000)) store.uploads.abort(id)
+      })
+    }
+    const next = now < due ? due : (epoch + 1) * length + SYNC_AT * length
+    await rt.clock.sleep(Math.max(100, Math.min(next - rt.clock.now(), 5_000)), signal).catch(() => undefined)
+  }
+}
+
+async function snapshot(rt: GatewayRuntime, options: StorageGatewayOptions, store: Store, signal: AbortSignal): Promise<void> {
+  const known = rt.chain.pointer(options.account)
+  await takeSnapshot(
+    store,
+    known,
+    async ({ digest, seq }) => {
+      const args = [options.account, digest, seq, `0x${'00'.repeat(32)}`]
+      const outcome = await options.signer.send({ contract: 'pointers', function: 'set', args, key: `pointer:${digest}` }, POINTER_MS)
+      if (outcome.is === 'reverted') rt.log.warn('the pointer was refused', { error: outcome.error })
+      return outcome.is === 'confirmed'
+    },
+    signal,
+  )
+}
+
+async function repairs(
+  rt: GatewayRuntime,
+  options: StorageGatewayOptions,
+  store: Store,
+  corrupt: Corrupt,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const pause = (epochSeconds(rt, options.net) * 1000) / REPAIRS_PER_EPOCH
+    await rt.clock.sleep(Math.min(pause, 3_600_000), signal).catch(() => undefined)
+    if (signal.aborted) return
+    await step(rt, 'repairing', async () => {
+      const report = await repairAll(store, corrupt, signal)
+      if (report.repaired + report.lost > 0) rt.log.info('repaired segments', { ...report })
+    })
+  }
+}
+
+/** A loop outlives a failed step: the world may be better the next time. */
+async function step(rt: GatewayRuntime, what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    rt.log.warn(`${what} failed and is tried again`, { why: String(error) })
+  }
+}
