@@ -20,7 +20,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { S3Endpoint } from './suite.ts'
+import { assertBytes, type S3Endpoint } from './suite.ts'
 
 const ALGORITHMS: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']
 
@@ -66,12 +66,12 @@ export function sdkSuite(name: string, endpoint: () => S3Endpoint): void {
           [Body.length, 'text/x', { note: 'one' }, put.ETag],
         )
         const part = await client.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=299990-' }))
-        assert.deepEqual(Buffer.from((await part.Body?.transformToByteArray()) ?? []), Body.subarray(299_990))
+        assertBytes(await part.Body?.transformToByteArray(), Body.subarray(299_990))
         await assert.rejects(client.send(new GetObjectCommand({ Bucket, Key, IfNoneMatch: put.ETag })))
         await assert.rejects(client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' })), { name: 'PreconditionFailed' })
         await client.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/${encodeURIComponent(Key)}` }))
         const copy = await client.send(new GetObjectCommand({ Bucket, Key: 'copy' }))
-        assert.deepEqual(Buffer.from((await copy.Body?.transformToByteArray()) ?? []), Body)
+        assertBytes(await copy.Body?.transformToByteArray(), Body)
         await assert.rejects(client.send(new GetObjectCommand({ Bucket, Key: 'none' })), { name: 'NoSuchKey' })
       }))
 
@@ -81,7 +81,7 @@ export function sdkSuite(name: string, endpoint: () => S3Endpoint): void {
           const Body = randomBytes(200_000)
           await client.send(new PutObjectCommand({ Bucket, Key: ChecksumAlgorithm, Body, ChecksumAlgorithm }))
           const got = await client.send(new GetObjectCommand({ Bucket, Key: ChecksumAlgorithm, ChecksumMode: 'ENABLED' }))
-          assert.deepEqual(Buffer.from((await got.Body?.transformToByteArray()) ?? []), Body)
+          assertBytes(await got.Body?.transformToByteArray(), Body)
         }
       }))
 
@@ -92,7 +92,7 @@ export function sdkSuite(name: string, endpoint: () => S3Endpoint): void {
         const Body = Readable.from(pieces(bytes), { objectMode: false })
         await client.send(new PutObjectCommand({ Bucket, Key: 'streamed', Body, ContentLength: bytes.length }))
         const got = await client.send(new GetObjectCommand({ Bucket, Key: 'streamed' }))
-        assert.deepEqual(Buffer.from((await got.Body?.transformToByteArray()) ?? []), bytes)
+        assertBytes(await got.Body?.transformToByteArray(), bytes)
       }))
 
     test('lists of more than one page are complete', () =>
@@ -127,7 +127,7 @@ export function sdkSuite(name: string, endpoint: () => S3Endpoint): void {
         const done = await client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }))
         assert.match(done.ChecksumCRC32 ?? '', /-2$/)
         const got = await client.send(new GetObjectCommand({ Bucket, Key }))
-        assert.deepEqual(Buffer.from((await got.Body?.transformToByteArray()) ?? []), bytes)
+        assertBytes(await got.Body?.transformToByteArray(), bytes)
         const other = await client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'other' }))
         await client.send(new AbortMultipartUploadCommand({ Bucket, Key: 'other', UploadId: other.UploadId }))
         await assert.rejects(client.send(new ListPartsCommand({ Bucket, Key: 'other', UploadId: other.UploadId })), {
