@@ -4,9 +4,8 @@ import fc from 'fast-check'
 import { CairnError } from '../../../../protocol/errors.ts'
 import type { UnixMs } from '../../../../protocol/units.ts'
 import { toHex } from '../../../../std/bytes.ts'
-import { amzDate } from './dates.ts'
 import { memoryStore } from './memory-store.test-support.ts'
-import { AUTHS, type Auth, base64For, bench, crypto, type Draft, draft, KEY, NOW } from './sign.test-support.ts'
+import { AUTHS, type Auth, base64For, bench, type Draft, draft, KEY, NOW } from './sign.test-support.ts'
 import { encodePath, encodeUri } from './target.ts'
 
 async function withBucket(options: Parameters<typeof bench>[0] = {}) {
@@ -398,6 +397,4 @@ test('a request without a body may not carry one, and its literal payload hash m
   const one = draft({ method: 'GET', target: '/bucket', headers: {}, body: 'x' })
   one.headers.delete('content-length')
   assert.equal((await made.send(one)).code, 'XAmzContentSHA256Mismatch')
-  assert.equal(crypto.sha256(new Uint8Array(0)).length, 32)
-  assert.match(amzDate(NOW), /^20261121T120000Z$/)
 })
