@@ -47,6 +47,33 @@ export const RATE: TypedStruct = {
   ],
 }
 
+/** RootPublisher: a settled epoch's root, signed by the network's verifier (stage 1), by a quorum later. */
+export const ROOT: TypedStruct = {
+  name: 'Root',
+  members: [
+    ['net', 'uint32'],
+    ['asset', 'address'],
+    ['epoch', 'uint32'],
+    ['attempt', 'uint32'],
+    ['setId', 'uint32'],
+    ['root', 'bytes32'],
+    ['total', 'uint128'],
+    ['dataHash', 'bytes32'],
+  ],
+}
+
+/** DeviceRegistry: the device's consent to an owner and a peer. */
+export const REGISTER: TypedStruct = {
+  name: 'Register',
+  members: [
+    ['net', 'uint32'],
+    ['owner', 'address'],
+    ['transportKey', 'bytes32'],
+    ['deadline', 'uint40'],
+    ['batch', 'bytes32'],
+  ],
+}
+
 /** A storage data set, co-signed by customer (session key) and provider (device's operator key). */
 export const SET_HEAD: TypedStruct = {
   name: 'Head',
@@ -84,6 +111,18 @@ export const escrowDomain = (chainId: number, escrow: Hex): Domain => ({
   version: '1',
   chainId,
   verifyingContract: escrow,
+})
+export const rootDomain = (chainId: number, publisher: Hex): Domain => ({
+  name: 'Cairn RootPublisher',
+  version: '1',
+  chainId,
+  verifyingContract: publisher,
+})
+export const registryDomain = (chainId: number, devices: Hex): Domain => ({
+  name: 'Cairn DeviceRegistry',
+  version: '1',
+  chainId,
+  verifyingContract: devices,
 })
 /** Heads are checked by StorageProofs once it is deployed; until then the domain names no contract. */
 export const headDomain = (chainId: number): Domain => ({ name: 'Cairn StorageProofs', version: '1', chainId })

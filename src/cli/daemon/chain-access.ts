@@ -4,7 +4,15 @@ import type { Crypto } from '../../protocol/crypto.ts'
 import { CairnError } from '../../protocol/errors.ts'
 import type { ChainSigner, ChainView } from '../../runtime/chain.ts'
 import type { Clock, Database, Log } from '../../runtime/index.ts'
-import { createRpc, createSigner, type Deployment, loadDeployment, openTxQueue, startIndexer } from '../../runtime/real/chain/index.ts'
+import {
+  createRpc,
+  createSigner,
+  type Deployment,
+  type Indexer,
+  loadDeployment,
+  openTxQueue,
+  startIndexer,
+} from '../../runtime/real/chain/index.ts'
 
 /** DESIGN §5: act on blocks that are three deep. */
 const CONFIRMATIONS = 3
@@ -14,6 +22,8 @@ const POLL_MS = 400
 export interface ChainAccess {
   readonly deployment: Deployment
   readonly view: ChainView
+  /** Confirmed state as of the last block before `seconds`; null while the chain has not passed it. */
+  asOf: Indexer['asOf']
   signer(secret: Uint8Array): ChainSigner
   close(): Promise<void>
 }
@@ -56,6 +66,7 @@ export async function openChainAccess(options: {
   return {
     deployment,
     view: indexer.view,
+    asOf: indexer.asOf,
     signer(secret) {
       const queue = openTxQueue({ rpc, clock, log, database, chain, chainId, secret, confirmations: CONFIRMATIONS, pollMs: POLL_MS })
       queues.push(queue)

@@ -7,6 +7,7 @@ import { createKernel } from './kernel/index.ts'
 import type { Redundancy } from './layout.ts'
 import { type KeyTable, openKeyTable } from './store/access-keys.ts'
 import { type Corrupt, repairAll } from './store/repair.ts'
+import { createServed } from './store/served.ts'
 import { takeSnapshot } from './store/snapshot.ts'
 import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
@@ -47,7 +48,7 @@ export async function openStorageGateway(rt: GatewayRuntime, options: StorageGat
   const { k, n } = options.redundancy
   const kernel = await createKernel({ compute: rt.compute, k, n })
   const corrupt: Corrupt = new Set()
-  const at = { ...rt, kernel, ...options }
+  const at = { ...rt, kernel, served: createServed(), ...options }
   const store = openStore(at, rt.database, {
     sync: options.sync,
     onCorrupt(segment, piece) {

@@ -80,6 +80,16 @@ export const storageRequest = schema(
     /** Ids of pieces held for the account that are in no manifest yet. */
     z.strictObject({ op: z.literal('pending'), order, after: wire.digest.nullable() }),
     z.strictObject({ op: z.literal('voucher'), voucher, signature: wire.bytes(65, 65) }),
+    /** RATE of typed-data.ts: what a proved unit of the channel costs, so that the provider can be paid without the payer. */
+    z.strictObject({
+      op: z.literal('rate'),
+      order,
+      channel: wire.digest,
+      unit: wire.digest,
+      numerator: wire.bigint(128),
+      denominator: wire.bigint(128),
+      signature: wire.bytes(65, 65),
+    }),
     /** The highest voucher the provider holds from this payer: a gateway that lost state asks before signing. */
     z.strictObject({ op: z.literal('last-voucher'), order }),
   ]),

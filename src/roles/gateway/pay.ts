@@ -4,33 +4,12 @@
  * before the signature leaves, so a restarted gateway never signs less, and nothing twice.
  */
 import type { Crypto } from '../../protocol/crypto.ts'
-import type { Account, Address, Digest, NetworkId } from '../../protocol/ids.ts'
+import type { Account, Address, NetworkId } from '../../protocol/ids.ts'
 import { channelKey, type OwnerLine, unitId } from '../../protocol/rewards.ts'
 import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
 import { type Credits, credits, priceOf, type Rate } from '../../protocol/units.ts'
+import type { SignedRate, SignedVoucher, VoucherBody } from '../../resources/payees.ts'
 import type { Database } from '../../runtime/index.ts'
-
-export interface VoucherBody {
-  readonly payer: Account
-  readonly payee: Account
-  readonly asset: Address
-  readonly net: number
-  readonly channelId: bigint
-  readonly cumulative: bigint
-}
-
-export interface SignedVoucher {
-  readonly voucher: VoucherBody
-  readonly signature: Uint8Array
-}
-
-export interface SignedRate {
-  readonly channel: Digest
-  readonly unit: Digest
-  readonly numerator: bigint
-  readonly denominator: bigint
-  readonly signature: Uint8Array
-}
 
 /** Channel 0 of each pair is the one that storage and its like are paid through. */
 const CHANNEL = 0n

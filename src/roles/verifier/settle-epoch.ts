@@ -1,12 +1,12 @@
 /** From committed evidence to a published root. */
 import type { Digest, Epoch, NetworkId, PeerId } from '../../protocol/ids.ts'
+import { type ChainState, epochFacts, epochTimes } from '../../resources/epoch-facts.ts'
 import { type Evidence, openBundle, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import { fetchFile } from '../../resources/peers.ts'
 import type { Kind, Resource, VerifierRuntime } from '../../resources/resource.ts'
 import { settle, settlementDigest } from '../../resources/settle.ts'
 import type { CallOutcome, ChainSigner } from '../../runtime/chain.ts'
 import type { Book } from './book.ts'
-import { type ChainState, epochFacts, epochTimes } from './facts.ts'
 
 export interface VerifierParts {
   readonly rt: VerifierRuntime

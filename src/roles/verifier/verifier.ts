@@ -5,11 +5,11 @@
  */
 import { CairnError } from '../../protocol/errors.ts'
 import { type DeviceId, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import { epochTimes } from '../../resources/epoch-facts.ts'
 import { packEvidence } from '../../resources/evidence.ts'
 import { serveFiles } from '../../resources/peers.ts'
 import type { Collected } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
-import { epochTimes } from './facts.ts'
 import { once, settleEpoch, type VerifierParts } from './settle-epoch.ts'
 
 /** How often the verifier looks at the time: often enough for the shortest epochs. */

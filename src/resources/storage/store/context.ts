@@ -5,6 +5,7 @@ import type { ChainView } from '../../../runtime/chain.ts'
 import type { Clock, Log, Metrics, Network, Random } from '../../../runtime/index.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Redundancy } from '../layout.ts'
+import type { Served } from './served.ts'
 
 export interface StoreContext {
   readonly clock: Clock
@@ -15,6 +16,7 @@ export interface StoreContext {
   readonly network: Network
   readonly chain: ChainView
   readonly kernel: Kernel
+  readonly served: Served
   readonly net: NetworkId
   readonly redundancy: Redundancy
   /** Who pays, and whose session key signs. */

@@ -1,5 +1,6 @@
 /** Opening a piece on its provider and taking shards from it; and what to say when too few are left. */
 import { CairnError } from '../../../protocol/errors.ts'
+import type { DeviceId } from '../../../protocol/ids.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { FramePosition } from '../kernel/kernel.ts'
 import { type StoreContext, TIMING } from './context.ts'
@@ -40,10 +41,11 @@ export async function openPiece(parts: ReaderParts, piece: PlacedPiece, offset: 
 }
 
 /** Reads one shard as one message, straight into the slab. */
-export async function receiveShard(at: StoreContext, io: Duplex, target: Uint8Array): Promise<void> {
+export async function receiveShard(at: StoreContext, io: Duplex, device: DeviceId, target: Uint8Array): Promise<void> {
   const length = await within(at.clock, io, TIMING.message, `a shard of ${io.peer}`, io.receiveInto(target))
   if (length !== target.length)
     throw new CairnError('PROTOCOL', { peer: io.peer, why: `sent ${length} bytes of a shard of ${target.length}` })
+  at.served.add(device, target.length)
 }
 
 /** Says which segment is lost, and why each missing piece is. */

@@ -112,7 +112,7 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
       const { io, piece } = slot
       if (io === null || piece === null) return null
       try {
-        await receiveShard(at, io, (slab.shards[piece.shard] as Uint8Array).subarray(0, shardBytes(layout, stripe)))
+        await receiveShard(at, io, piece.device, (slab.shards[piece.shard] as Uint8Array).subarray(0, shardBytes(layout, stripe)))
         slot.at = stripe + 1
         if (slot.at === plan.toStripe) {
           await io.end()

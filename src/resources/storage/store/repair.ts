@@ -137,7 +137,7 @@ async function rebuildStripe(
   const { at } = parts
   const { slab, stripe, size } = work
   const shard = (index: number): Uint8Array => (slab.shards[index] as Uint8Array).subarray(0, size)
-  await Promise.all(sources.map((piece, i) => receiveShard(at, reads[i] as Duplex, shard(piece.shard))))
+  await Promise.all(sources.map((piece, i) => receiveShard(at, reads[i] as Duplex, piece.device, shard(piece.shard))))
   const offset = stripe * LEAVES_PER_FRAME * HASH
   for (const [i, piece] of sources.entries()) (seen[i] as Uint8Array).set(await at.kernel.leavesOf(shard(piece.shard)), offset)
   const have = sources.map((piece) => piece.shard).sort((a, b) => a - b)

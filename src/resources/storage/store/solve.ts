@@ -45,7 +45,7 @@ async function fetchShard(parts: ReaderParts, piece: PlacedPiece, bad: BadStripe
   const offset = bad.stripe * FRAME_BYTES
   try {
     const io = await openPiece(parts, piece, offset, offset + bad.size, signal)
-    await receiveShard(parts.at, io, (bad.slab.shards[piece.shard] as Uint8Array).subarray(0, bad.size))
+    await receiveShard(parts.at, io, piece.device, (bad.slab.shards[piece.shard] as Uint8Array).subarray(0, bad.size))
     await io.end()
     return true
   } catch (error) {

@@ -1,8 +1,8 @@
 /** What the chain says about an epoch at its cut-off, in the form that settlement takes. */
-import type { Account, Address, Epoch, NetworkId } from '../../protocol/ids.ts'
-import type { UnixMs } from '../../protocol/units.ts'
-import type { EpochFacts } from '../../resources/settle.ts'
-import { type ChainView, SCOPE } from '../../runtime/chain.ts'
+import type { Account, Address, Epoch, NetworkId } from '../protocol/ids.ts'
+import type { UnixMs } from '../protocol/units.ts'
+import { type ChainView, SCOPE } from '../runtime/chain.ts'
+import type { EpochFacts } from './settle.ts'
 
 /** Confirmed state without the question how fresh it is: the live view, or a replay up to some time. */
 export type ChainState = Omit<ChainView, 'freshAt' | 'degraded' | 'advanced' | 'asOf'>

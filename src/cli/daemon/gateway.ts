@@ -1,0 +1,81 @@
+/** `cairn run gateway`: the customer's side of a network, on this machine. */
+import { account as accountOf, type PeerId } from '../../protocol/ids.ts'
+import { peerId } from '../../protocol/peer-id.ts'
+import type { Kind, Resource } from '../../resources/resource.ts'
+import { openStorageGateway } from '../../resources/storage/gateway.ts'
+import { storage } from '../../resources/storage/index.ts'
+import { storagePayees } from '../../resources/storage/payees.ts'
+import { payLoop } from '../../roles/gateway/index.ts'
+import { createHttpServer } from '../../runtime/real/http.ts'
+import { gatewayConfig, readConfig } from '../config.ts'
+import { runDaemon } from './lifecycle.ts'
+import { openWorld, untilKnown } from './world.ts'
+
+/** A chain that has just been started answers within seconds; longer means that it is not there. */
+const CHAIN_MS = 60_000
+
+export async function gatewayDaemon(folder: string): Promise<never> {
+  const config = await readConfig(folder, gatewayConfig)
+  return runDaemon(async (life) => {
+    const world = await openWorld({ folder, ...config, listen: { host: config.host, port: 0 } })
+    const chain = world.access.view
+    await untilKnown(world, 'reading the network from the chain', () => chain.network(world.net), CHAIN_MS, life.signal)
+    const { account, sessionKey, storageRoot, redundancy, region, sync, host, port } = config
+    const signer = world.access.signer(sessionKey)
+    const rt = { ...world, chain, http: createHttpServer(world.log) }
+    const owner = accountOf(account)
+    const gateway = await openStorageGateway(rt, {
+      net: world.net,
+      account: owner,
+      sessionKey,
+      storageRoot,
+      redundancy,
+      region,
+      sync,
+      signer,
+      at: { host, port },
+    })
+    if (config.firstKey !== undefined && gateway.keys.find(config.firstKey.accessKey) === null) {
+      gateway.keys.add({
+        ...config.firstKey,
+        account: owner,
+        buckets: null,
+        prefix: '',
+        permissions: ['read', 'write', 'delete', 'list'],
+        expires: null,
+      })
+    }
+    const verifiers = config.verifiers.map((verifier): PeerId => {
+      const peer = peerId(verifier.peer)
+      world.network.know(peer, [verifier.address])
+      return peer
+    })
+    const running = Promise.all([
+      gateway.run(life.signal),
+      payLoop(
+        {
+          rt,
+          resource: storage as unknown as Resource<Kind>,
+          payees: storagePayees(gateway.store),
+          net: world.net,
+          account: owner,
+          sessionKey,
+          verifiers,
+          asOf: world.access.asOf,
+        },
+        life.signal,
+      ),
+    ])
+    running.catch((error: unknown) => {
+      if (life.signal.aborted) return
+      world.log.error('the gateway stopped', { why: String(error) })
+      process.exit(1)
+    })
+    life.ready({ role: 'gateway', port: gateway.port })
+    return async () => {
+      await gateway.close()
+      await running.catch(() => undefined)
+      await world.close()
+    }
+  })
+}

@@ -1,0 +1,66 @@
+/** `cairn run verifier`: challenges providers, commits the evidence, settles epochs and publishes roots. */
+import { bytesOf, type PeerId } from '../../protocol/ids.ts'
+import { peerIdOf } from '../../protocol/peer-id.ts'
+import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../../protocol/typed-data.ts'
+import type { Kind, Resource } from '../../resources/resource.ts'
+import { storage } from '../../resources/storage/index.ts'
+import { openBook, type PublishRequest, runVerifier } from '../../roles/verifier/index.ts'
+import { readConfig, verifierConfig } from '../config.ts'
+import { runDaemon } from './lifecycle.ts'
+import { openWorld, untilKnown, type World } from './world.ts'
+
+const CHAIN_MS = 60_000
+
+export async function verifierDaemon(folder: string): Promise<never> {
+  const config = await readConfig(folder, verifierConfig)
+  return runDaemon(async (life) => {
+    const world = await openWorld({ folder, ...config, listen: { host: config.host, port: config.port } })
+    const chain = world.access.view
+    await untilKnown(world, 'reading the network from the chain', () => chain.network(world.net), CHAIN_MS, life.signal)
+    const signer = world.access.signer(config.verifierKey)
+    const book = openBook(world.database, world.disk)
+    const peerOf = (subject: string): PeerId | null => {
+      const row = chain.devices(world.net).find((device) => device.id === subject)
+      if (row === undefined || row.endpoint === '') return null
+      const peer = peerIdOf(bytesOf(row.transportKey))
+      world.network.know(peer, [row.endpoint])
+      return peer
+    }
+    const running = runVerifier(
+      {
+        rt: { ...world, chain, peerOf },
+        // Every resource is a Resource of some kind; the verifier needs to know no more of it.
+        resource: storage as unknown as Resource<Kind>,
+        net: world.net,
+        book,
+        signer,
+        stateAt: world.access.asOf,
+        peers: [],
+        publish: config.publish ? (root) => signer.send(publishCall(world, config.verifierKey, root)) : null,
+        underWay: new Set(),
+      },
+      life.signal,
+    )
+    running.catch((error: unknown) => {
+      if (life.signal.aborted) return
+      world.log.error('the verifier stopped', { why: String(error) })
+      process.exit(1)
+    })
+    life.ready({ role: 'verifier', peer: world.network.self, address: world.network.addresses[0] ?? '' })
+    return async () => {
+      await running.catch(() => undefined)
+      await world.close()
+    }
+  })
+}
+
+/** The call that publishes a root with this verifier's signature. */
+function publishCall(world: World, secret: Uint8Array, request: PublishRequest) {
+  const { crypto } = world
+  const { chainId, addresses } = world.access.view
+  const message = { net: world.net, asset: addresses.token, attempt: 0, setId: 0, ...request }
+  const separator = domainSeparator(crypto, rootDomain(chainId, addresses.publisher))
+  const signature = crypto.secp256k1.sign(secret, typedDataHash(crypto, separator, ROOT, message))
+  const key = `root:${world.net}:${request.epoch}`
+  return { contract: 'publisher', function: 'publish', args: [message, `0x${Buffer.from(signature).toString('hex')}`], key } as const
+}

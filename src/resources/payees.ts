@@ -1,0 +1,36 @@
+/** How the core pays a resource's providers without knowing the resource. */
+import type { Account, Address, Digest } from '../protocol/ids.ts'
+import type { Rate } from '../protocol/units.ts'
+
+export interface VoucherBody {
+  readonly payer: Account
+  readonly payee: Account
+  readonly asset: Address
+  readonly net: number
+  readonly channelId: bigint
+  readonly cumulative: bigint
+}
+
+export interface SignedVoucher {
+  readonly voucher: VoucherBody
+  readonly signature: Uint8Array
+}
+
+/** What a proved unit of a channel costs, signed by the payer: with it a provider is paid even when the payer is gone. */
+export interface SignedRate {
+  readonly channel: Digest
+  readonly unit: Digest
+  readonly numerator: bigint
+  readonly denominator: bigint
+  readonly signature: Uint8Array
+}
+
+export interface Payees {
+  readonly rates: Readonly<Record<string, Rate>>
+  /** Gives the providers of `operator` their voucher; throws when none of them takes it. */
+  deliver(operator: Account, voucher: SignedVoucher, rates: readonly SignedRate[]): Promise<void>
+  /** What was served since the last call, by operator and unit. */
+  served(): readonly { readonly operator: Account; readonly unit: string; readonly amount: bigint }[]
+  /** The highest voucher that a provider of `operator` holds; null when it holds none or does not answer. */
+  held(operator: Account): Promise<SignedVoucher | null>
+}

@@ -1,0 +1,63 @@
+/** How storage providers are handed vouchers, and what the gateway counted of the bytes they served. */
+import { CairnError } from '../../protocol/errors.ts'
+import type { Account, DeviceId } from '../../protocol/ids.ts'
+import type { Payees, SignedVoucher } from '../payees.ts'
+import { manageOrder, receiveReply, sendRequest } from './store/exchange.ts'
+import type { StoreParts } from './store/parts.ts'
+import { DEFAULT_RATES } from './terms.ts'
+
+export function storagePayees(parts: StoreParts): Payees {
+  const { at, providers, orders } = parts
+  const devicesOf = (operator: Account): readonly DeviceId[] =>
+    at.chain
+      .devices(at.net)
+      .filter((row) => row.owner === operator && row.status === 'active')
+      .map((row) => row.id)
+
+  const give = async (device: DeviceId, signed: SignedVoucher, rates: Parameters<Payees['deliver']>[2]): Promise<void> => {
+    for (const rate of rates) {
+      const io = await providers.open(device)
+      await sendRequest(io, { op: 'rate', order: manageOrder(orders, device), ...rate })
+      await receiveReply(at.clock, io, 'taken')
+      await io.end()
+    }
+    const io = await providers.open(device)
+    await sendRequest(io, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature })
+    await receiveReply(at.clock, io, 'taken')
+    await io.end()
+  }
+
+  return {
+    rates: DEFAULT_RATES,
+    async deliver(operator, voucher, rates) {
+      const devices = devicesOf(operator)
+      const given = await Promise.allSettled(devices.map((device) => give(device, voucher, rates)))
+      if (given.some((one) => one.status === 'fulfilled')) return
+      throw new CairnError('UNREACHABLE', {
+        peer: operator,
+        why: given[0]?.status === 'rejected' ? String(given[0].reason) : 'it has no device',
+      })
+    },
+    served() {
+      const out: { operator: Account; unit: string; amount: bigint }[] = []
+      for (const [device, bytes] of at.served.take()) {
+        const operator = providers.operator(device)
+        if (operator !== null) out.push({ operator, unit: 'byte-served', amount: BigInt(bytes) })
+      }
+      return out
+    },
+    async held(operator) {
+      let best: SignedVoucher | null = null
+      for (const device of devicesOf(operator)) {
+        const io = await providers.open(device)
+        await sendRequest(io, { op: 'last-voucher', order: manageOrder(orders, device) })
+        const reply = await receiveReply(at.clock, io, 'voucher')
+        await io.end()
+        if (reply.voucher === null) continue
+        if (best === null || reply.voucher.cumulative > best.voucher.cumulative)
+          best = { voucher: reply.voucher, signature: reply.signature }
+      }
+      return best
+    },
+  }
+}

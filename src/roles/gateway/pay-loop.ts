@@ -1,0 +1,136 @@
+/**
+ * Pays providers for what each settled epoch proved. The settlement is fetched by the hash that is on chain, then run
+ * again from its evidence: a gateway pays what it could verify, and nothing that it could not.
+ */
+
+import { type Account, bytesOf, type Digest, epoch as epochOf, type NetworkId, type PeerId } from '../../protocol/ids.ts'
+import type { ChainState } from '../../resources/epoch-facts.ts'
+import { epochFacts, epochTimes } from '../../resources/epoch-facts.ts'
+import { type Evidence, openBundle, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
+import type { Payees } from '../../resources/payees.ts'
+import { fetchFile } from '../../resources/peers.ts'
+import type { GatewayRuntime, Kind, Resource } from '../../resources/resource.ts'
+import { settle, settlementDigest } from '../../resources/settle.ts'
+import type { RootRow } from '../../runtime/chain.ts'
+import { equalBytes } from '../../std/bytes.ts'
+import { openPayBook, type PayBook, provenFor } from './pay.ts'
+
+export interface PayParts {
+  readonly rt: GatewayRuntime
+  readonly resource: Resource<Kind>
+  readonly payees: Payees
+  readonly net: NetworkId
+  readonly account: Account
+  readonly sessionKey: Uint8Array
+  readonly verifiers: readonly PeerId[]
+  asOf(seconds: number): ChainState | null
+}
+
+const LOOK_MS = 1_000
+
+export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<void> {
+  const { rt, net } = parts
+  const book = bookOf(parts)
+  const paid = new Set<Digest>()
+  await adoptHeld(parts, book)
+  while (!signal.aborted) {
+    try {
+      for (const served of parts.payees.served()) book.served(served.operator, served.unit, served.amount)
+      for (const root of rt.chain
+        .roots(net)
+        .filter((row) => row.state === 'pending' || row.state === 'active')
+        .slice(-2)) {
+        if (paid.has(root.dataHash)) continue
+        if (await payEpoch(parts, book, root)) paid.add(root.dataHash)
+      }
+    } catch (error) {
+      if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { why: String(error) })
+    }
+    await rt.clock.sleep(LOOK_MS, signal).catch(() => undefined)
+  }
+}
+
+function bookOf(parts: PayParts): PayBook {
+  const { rt, payees } = parts
+  const { addresses, chainId } = rt.chain
+  return openPayBook({
+    crypto: rt.crypto,
+    database: rt.database,
+    chainId,
+    escrow: addresses.escrow,
+    asset: addresses.credits,
+    net: parts.net,
+    payer: parts.account,
+    sessionKey: parts.sessionKey,
+    rates: payees.rates,
+    resource: parts.resource.id,
+  })
+}
+
+/** A gateway that lost its book asks before it signs, so that no voucher is ever below one that is out. */
+async function adoptHeld(parts: PayParts, book: PayBook): Promise<void> {
+  const operators = new Set(parts.rt.chain.devices(parts.net).map((row) => row.owner))
+  for (const operator of operators) {
+    if (book.last(operator) !== null) continue
+    const held = await parts.payees.held(operator).catch(() => null)
+    if (held !== null) book.adopt(held)
+  }
+}
+
+/** True when the epoch needs no further look. */
+async function payEpoch(parts: PayParts, book: PayBook, root: RootRow): Promise<boolean> {
+  const { rt, payees, net, account } = parts
+  const settlement = await verified(parts, root)
+  if (settlement === null) return false
+  const units = parts.resource.units.map((unit) => unit.id)
+  const asset = rt.chain.addresses.credits
+  let complete = true
+  for (const { payee, proven } of provenFor(rt.crypto, settlement.owners, { payer: account, asset, net }, parts.resource.id, units)) {
+    const voucher = book.sign(payee, proven) ?? book.last(payee)
+    if (voucher === null) continue
+    const rates = units.map((unit) => book.rate(payee, unit))
+    try {
+      await payees.deliver(payee, voucher, rates)
+    } catch (error) {
+      complete = false
+      rt.log.debug('a voucher was not taken', { payee, why: String(error) })
+    }
+  }
+  if (complete)
+    rt.log.info('paid an epoch', { epoch: settlement.epoch, total: book.totals().reduce((sum, row) => sum + row.cumulative, 0n) })
+  return complete
+}
+
+/** The settlement behind a root, if its evidence gives the same one here; null while something is not to be had. */
+async function verified(parts: PayParts, root: RootRow): Promise<Settlement | null> {
+  const { rt, net } = parts
+  const bytes = await fetchFile(rt, parts.verifiers, root.dataHash)
+  if (bytes === null) return null
+  const claimed = settlementSchema.decode(bytes)
+  const again = await resettle(parts, claimed)
+  if (again === null) return null
+  const same = settlementDigest(rt.crypto, again) === root.dataHash && equalBytes(bytesOf(again.root), bytesOf(root.root))
+  if (!same) rt.log.error('a published root does not follow from its evidence; nothing is paid for it', { net, epoch: root.epoch })
+  return same ? claimed : null
+}
+
+async function resettle(parts: PayParts, claimed: Settlement): Promise<Settlement | null> {
+  const { rt, net } = parts
+  const epoch = epochOf(claimed.epoch)
+  const seconds = rt.chain.network(net)?.epochSeconds ?? 0
+  const state = parts.asOf(epochTimes(seconds, epoch).cutoff)
+  const outcome = state === null ? null : epochFacts(state, net, epoch)
+  if (outcome === null || outcome.is !== 'facts') return null
+  const evidence: Evidence[] = []
+  for (const digest of claimed.bundles) {
+    const bundle = await fetchFile(rt, parts.verifiers, digest)
+    const blobs = bundle === null ? null : await fetchFile(rt, parts.verifiers, openBundle(rt.crypto, digest, bundle).blobs)
+    if (bundle === null || blobs === null) return null
+    evidence.push(openEvidence(rt.crypto, digest, bundle, blobs))
+  }
+  const before = claimed.previous === null ? null : await fetchFile(rt, parts.verifiers, claimed.previous)
+  if (claimed.previous !== null && before === null) return null
+  const previous =
+    claimed.previous === null || before === null ? null : { settlement: settlementSchema.decode(before), digest: claimed.previous }
+  return settle(rt.crypto, parts.resource, outcome.facts, evidence, previous)
+}
