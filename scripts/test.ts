@@ -35,11 +35,9 @@ interface Result {
 
 interface Ran {
   readonly ok: boolean
-  /** The last lines of its output, colours removed. */
-  readonly tail: readonly string[]
+  /** The lines in which Node's test runner counts. With failures they stand far above the end. */
+  readonly counts: readonly string[]
 }
-
-const TAIL_LINES = 40
 
 /** Runs a program with its output shown as it comes. The Node that runs this comes first on its PATH. */
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
@@ -51,22 +49,21 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
     timeout: STEP_MS_MAX,
     killSignal: 'SIGKILL',
   })
-  const tail: string[] = []
+  const counts: string[] = []
   let partial = ''
   child.stdout.on('data', (chunk: Buffer) => {
     process.stdout.write(chunk)
     const lines = (partial + chunk.toString('utf8')).split('\n')
     partial = lines.pop() ?? ''
-    tail.push(...lines)
-    tail.splice(0, tail.length - TAIL_LINES)
+    counts.push(...lines.filter((line) => line.startsWith('ℹ ')))
   })
   child.stderr.pipe(process.stderr, { end: false })
   return new Promise((resolve) => {
     child.on('error', (error) => {
       process.stderr.write(`${program}: ${error.message}\n`)
-      resolve({ ok: false, tail })
+      resolve({ ok: false, counts })
     })
-    child.on('close', (code) => resolve({ ok: code === 0, tail }))
+    child.on('close', (code) => resolve({ ok: code === 0, counts }))
   })
 }
 
@@ -121,14 +118,16 @@ const testFiles = (pattern: string): string[] =>
     .filter((file) => file.includes(pattern))
     .sort()
 
+/** Tests, suites, passed, failed, cancelled, skipped, to do, duration. A test may print such a line too: the last ones count. */
+const COUNTS = 8
 let summary: readonly string[] = []
 
 async function runTests(pattern: string): Promise<{ ok: boolean; note: string }> {
   const files = testFiles(pattern)
   if (files.length === 0) return { ok: false, note: `no test file has ${JSON.stringify(pattern)} in its path` }
   const limits = [`--test-concurrency=${TEST_CONCURRENCY}`, `--test-timeout=${TEST_MS_MAX}`]
-  const { ok, tail } = await run(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...files])
-  summary = tail.filter((line) => line.startsWith('ℹ '))
+  const { ok, counts } = await run(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...files])
+  summary = counts.slice(-COUNTS)
   return { ok, note: `${files.length} files` }
 }
 

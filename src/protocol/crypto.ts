@@ -37,7 +37,7 @@ export interface RunningHash {
 
 export interface SignatureScheme {
   publicKey(secret: Uint8Array): Uint8Array
-  /** secp256k1: 65 bytes r‖s‖v, low s, v = 27 or 28, RFC 6979. p256 and ed25519: 64 bytes. */
+  /** secp256k1: 65 bytes r‖s‖v, low s, v = 27 or 28, RFC 6979; public keys 64 bytes x‖y. p256 and ed25519: 64 bytes. */
   sign(secret: Uint8Array, message: Uint8Array): Uint8Array
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
 }
