@@ -1,0 +1,93 @@
+/** The processes of a local network: started, watched, and ended in order. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CairnError } from '../../protocol/errors.ts'
+
+export interface Child {
+  readonly name: string
+  pid(): number | null
+  /** What its last ready message said. */
+  facts(): Readonly<Record<string, unknown>>
+  stop(): Promise<void>
+}
+
+export interface ChildOptions {
+  readonly name: string
+  /** `cairn run ROLE`. */
+  readonly role: 'node' | 'gateway' | 'verifier'
+  readonly folder: string
+  /** Started again when it ends by itself. Nodes are not: a local network is there to try their loss on. */
+  readonly respawn: boolean
+  readonly log: (line: string) => void
+}
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+/** The slowest start is a first one that compiles nothing but waits for the chain. */
+const READY_MS = 60_000
+const RESPAWN_MS = 250
+const RESPAWN_MS_MAX = 5_000
+/** `up` promises to end within 10 s. */
+const STOP_MS = 7_000
+
+/** Starts a daemon and resolves when it says that it serves. */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  let process_: ChildProcess | null = null
+  let facts: Readonly<Record<string, unknown>> = {}
+  let stopping = false
+  let wait = RESPAWN_MS
+
+  const launch = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const out = openSync(join(options.folder, 'log.jsonl'), 'a')
+      const child = fork(MAIN, ['run', options.role, '--data', options.folder], { stdio: ['ignore', out, out, 'ipc'], execArgv: [] })
+      process_ = child
+      const late = setTimeout(() => {
+        child.kill('SIGKILL')
+        reject(new CairnError('DEADLINE', { what: `${options.name}: starting (see ${join(options.folder, 'log.jsonl')})`, ms: READY_MS }))
+      }, READY_MS)
+      child.once('message', (message) => {
+        clearTimeout(late)
+        facts = message as Readonly<Record<string, unknown>>
+        wait = RESPAWN_MS
+        resolve()
+      })
+      child.once('exit', (code, signal) => {
+        clearTimeout(late)
+        if (process_ === child) process_ = null
+        const why = `it ended with ${signal ?? `code ${code}`}; see ${join(options.folder, 'log.jsonl')}`
+        reject(new CairnError('CONFIG', { what: options.name, why, fix: 'look there for what went wrong' }))
+        if (!stopping && options.respawn) again(why)
+        else if (!stopping) options.log(`${options.name} is gone: ${why}`)
+      })
+    })
+
+  const again = (why: string): void => {
+    options.log(`${options.name} starts again: ${why}`)
+    setTimeout(() => {
+      if (!stopping) launch().catch(() => undefined)
+    }, wait)
+    wait = Math.min(2 * wait, RESPAWN_MS_MAX)
+  }
+
+  await launch()
+  return {
+    name: options.name,
+    pid: () => process_?.pid ?? null,
+    facts: () => facts,
+    async stop() {
+      stopping = true
+      const child = process_
+      if (child === null || child.exitCode !== null) return
+      await new Promise<void>((resolve) => {
+        const hard = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+        child.once('exit', () => {
+          clearTimeout(hard)
+          resolve()
+        })
+        child.kill('SIGTERM')
+      })
+    },
+  }
+}

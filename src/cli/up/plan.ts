@@ -1,0 +1,53 @@
+/** What a local network consists of, fixed at its first start and kept in the data folder. */
+
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CairnError } from '../../protocol/errors.ts'
+
+export const FORMAT = 1
+
+const nodePlan = z.strictObject({
+  port: z.number().int(),
+  deviceKey: z.string(),
+  transportKey: z.string(),
+})
+
+const plan = z.strictObject({
+  format: z.literal(FORMAT),
+  /** Of every account of this local network: 0 deploys and holds, 1 is the customer, 2 the verifier, 10… are operators. */
+  mnemonic: z.string(),
+  epochSeconds: z.number().int(),
+  ports: z.strictObject({ chain: z.number().int(), s3: z.number().int(), verifier: z.number().int() }),
+  sessionKey: z.string(),
+  gatewayKey: z.string(),
+  verifierKey: z.string(),
+  accessKey: z.string(),
+  secretKey: z.string(),
+  nodes: z.array(nodePlan).min(1).max(1000),
+  /** The network's id on chain, once it is set up. */
+  net: z.number().int().nullable(),
+})
+export type Plan = z.output<typeof plan>
+
+const NAME = 'cairn.json'
+
+/** The plan of a data folder, or null when it is new. Throws DATA_FOLDER for one of another version. */
+export async function readPlan(folder: string): Promise<Plan | null> {
+  const path = join(folder, NAME)
+  const text = await readFile(path, 'utf8').catch(() => null)
+  if (text === null) return null
+  const parsed = plan.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  throw new CairnError('DATA_FOLDER', { path: folder, why: 'it was written by another version', fix: 'use another folder with --data' })
+}
+
+export async function writePlan(folder: string, value: Plan): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, NAME)
+  await writeFile(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+/** Indices of the accounts under the plan's mnemonic. */
+export const ACCOUNT = { holder: 0, customer: 1, verifier: 2, operator: (node: number) => 10 + node } as const

@@ -1,0 +1,254 @@
+/**
+ * Brings a fresh local chain to a working network: contracts, one storage network, operators with stake and devices, a
+ * funded reward pot, and a customer with credits, channels and a delegated session key. Everything is sent at once, in
+ * order, and waited for together; every call is keyed, so an interrupted setup continues where it stopped.
+ */
+import { join } from 'node:path'
+import type { Crypto } from '../../protocol/crypto.ts'
+import { CairnError } from '../../protocol/errors.ts'
+import type { Account, Hex } from '../../protocol/ids.ts'
+import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
+import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../protocol/typed-data.ts'
+import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts'
+import { SCOPE } from '../../runtime/chain.ts'
+import type { Clock, Database, Log } from '../../runtime/index.ts'
+import {
+  createRpc,
+  createSigner,
+  type Deployment,
+  deployContracts,
+  loadDeployment,
+  openTxQueue,
+  saveDeployment,
+} from '../../runtime/real/chain/index.ts'
+import { present } from '../../std/assert.ts'
+import { fromHex, toHex } from '../../std/bytes.ts'
+import { ACCOUNT, type Plan } from './plan.ts'
+
+const CAIRN = 10n ** 18n
+/** A billion tokens, all of them the holder's: a local network has no other minter. */
+const SUPPLY = 1_000_000_000n * CAIRN
+/** $1 per CAIRN, so that amounts read easily. */
+const PRICE = CAIRN
+const STAKE = 1_000n * CAIRN
+const POT = 100_000_000n * CAIRN
+const OPERATOR_TOKENS = 10_000n * CAIRN
+/** $10 000 of credits for the customer, in µcredits. */
+const CUSTOMER_CREDITS = 10_000n * 100_000n * 1_000_000n
+const CUSTOMER_TOKENS = 20_000n * CAIRN
+/** $100 earmarked for each operator: far more than three epochs of all that fits on it. */
+const EARMARK = 100n * 100_000n * 1_000_000n
+const NEVER = 4_000_000_000
+/** Local keys live for a year. */
+const SESSION_SECONDS = 365 * 24 * 3600
+const SETUP_MS = 120_000
+/** A local chain's reorgs are lost last blocks of a killed anvil; the setup is keyed and repeated. */
+const CONFIRMATIONS = 1
+
+export interface SetupWorld {
+  readonly folder: string
+  readonly rpc: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly crypto: Crypto
+  readonly database: Database
+}
+
+export interface LocalNetwork {
+  readonly deployment: Deployment
+  readonly net: number
+  readonly keys: AccountKeys
+  readonly devices: readonly Hex[]
+}
+
+type Send = (from: ChainSigner, call: Omit<ChainCall, 'key'>, key: string) => Promise<CallOutcome>
+
+/** ERC-7913 signer bytes of a device's secp256k1 key: its address. */
+const signerOf = (crypto: Crypto, deviceKey: string): Hex => `0x${toHex(crypto.secp256k1.address(secret(deviceKey)))}`
+export const secret = (hex: string): Uint8Array => present(fromHex(hex), 'keys of a plan are hexadecimal')
+export const deviceIdOf = (crypto: Crypto, deviceKey: string): Hex => `0x${toHex(crypto.keccak256(secret(signerOf(crypto, deviceKey))))}`
+
+export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork> {
+  const { clock, log, database, crypto } = world
+  const rpc = createRpc(world.rpc)
+  const keys = deriveKeys(crypto, plan.mnemonic)
+  const [chainId, first] = [await rpc.chainId(), await rpc.header(0n)]
+  const chain = present(first, 'a started chain has a first block').hash
+  const queues: { close(): Promise<void> }[] = []
+  const queueOf = (wallet: WalletKey) => {
+    const queue = openTxQueue({
+      rpc,
+      clock,
+      log,
+      database,
+      chain,
+      chainId,
+      secret: wallet.secret,
+      confirmations: CONFIRMATIONS,
+      pollMs: 50,
+    })
+    queues.push(queue)
+    return queue
+  }
+  const holder = keys.wallet(ACCOUNT.holder)
+  const holderQueue = queueOf(holder)
+  try {
+    const path = join(world.folder, 'deployment.json')
+    const known = await loadDeployment(path)
+    const deployment =
+      known !== null && known.chain === chain && plan.net !== null
+        ? known
+        : await deployContracts(rpc, holderQueue, configOf(holder.account))
+    await saveDeployment(path, deployment)
+    const devices = plan.nodes.map((node) => deviceIdOf(crypto, node.deviceKey))
+    if (plan.net !== null && known?.chain === chain) return { deployment, net: plan.net, keys, devices }
+    const { addresses } = deployment
+    const signers = new Map<Account, ChainSigner>([[holder.account, createSigner(holderQueue, addresses)]])
+    const signerFor = (wallet: WalletKey): ChainSigner => {
+      const known = signers.get(wallet.account) ?? createSigner(queueOf(wallet), addresses)
+      signers.set(wallet.account, known)
+      return known
+    }
+    const net = 1
+    await Promise.all(steps(world, plan, deployment, keys, signerFor, net))
+    return { deployment, net, keys, devices }
+  } finally {
+    await Promise.all(queues.map((queue) => queue.close()))
+  }
+}
+
+const configOf = (holder: Account) => ({
+  supply: SUPPLY,
+  price: PRICE,
+  dailyMintFloor: CUSTOMER_CREDITS * 10n,
+  networkBond: 0n,
+  minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
+  authority: holder,
+  guardian: holder,
+})
+
+/** Every transaction of the setup, started in the order in which they must be mined; anvil mines first come, first served. */
+function steps(
+  world: SetupWorld,
+  plan: Plan,
+  deployment: Deployment,
+  keys: AccountKeys,
+  signerFor: (wallet: WalletKey) => ChainSigner,
+  net: number,
+): Promise<unknown>[] {
+  const { addresses } = deployment
+  const holder = signerFor(keys.wallet(ACCOUNT.holder))
+  const customer = signerFor(keys.wallet(ACCOUNT.customer))
+  const verifier = signerFor(keys.wallet(ACCOUNT.verifier))
+  const send: Send = async (from, call, key) => {
+    const outcome = await from.send({ ...call, key: `setup:${key}` }, SETUP_MS)
+    if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: `${call.contract}.${call.function}`, reason: outcome.error })
+    return outcome
+  }
+  const approve = (from: ChainSigner, spender: Hex, amount: bigint, key: string) =>
+    send(from, { contract: 'token', function: 'approve', args: [spender, amount] }, `approve:${key}`)
+  const give = (to: Account, amount: bigint) => send(holder, { contract: 'token', function: 'transfer', args: [to, amount] }, `give:${to}`)
+  const all: Promise<unknown>[] = []
+  const roles = { publisher: addresses.publisher, verifier: verifier.account, arbiter: holder.account }
+  all.push(
+    send(
+      holder,
+      { contract: 'networks', function: 'create', args: [paramsOf(plan, holder.account), roles, `0x${'00'.repeat(32)}`] },
+      'network',
+    ),
+  )
+  all.push(approve(holder, addresses.rewards, POT, 'pot'))
+  all.push(send(holder, { contract: 'rewards', function: 'fund', args: [net, addresses.token, POT] }, 'pot'))
+  const stake = async (wallet: WalletKey): Promise<void> => {
+    const signer = signerFor(wallet)
+    const given = give(wallet.account, OPERATOR_TOKENS)
+    await given
+    await Promise.all([
+      approve(signer, addresses.staking, STAKE, `stake:${wallet.account}`),
+      send(signer, { contract: 'staking', function: 'bond', args: [net, STAKE] }, `bond:${wallet.account}`),
+    ])
+  }
+  all.push(stake(keys.wallet(ACCOUNT.verifier)))
+  plan.nodes.forEach((node, index) => {
+    const wallet = keys.wallet(ACCOUNT.operator(index))
+    all.push(stake(wallet).then(() => register(world, deployment, signerFor(wallet), node, net, send)))
+  })
+  all.push(fundCustomer(plan, world, deployment, keys, customer, give, approve, send, net))
+  return all
+}
+
+const paramsOf = (plan: Plan, owner: Account) => ({
+  minStake: STAKE,
+  faultPenalty: STAKE / 10n,
+  equivocationPenalty: STAKE / 20n,
+  disputeBond: 10n * CAIRN,
+  rootBond: 10n * CAIRN,
+  epochLength: plan.epochSeconds,
+  challengeWindow: Math.max(1, Math.floor(plan.epochSeconds / 4)),
+  rootEpochs: 1,
+  thawWeeks: 3,
+  maxSlashBps: 1000,
+  feeRecipient: owner,
+  responseWindow: Math.max(1, Math.floor(plan.epochSeconds / 4)),
+  feeBps: 100,
+  reporterBps: 1000,
+  operatorCutMaxBps: 5000,
+  delegationRatio: 10,
+  verifierNet: 0,
+})
+
+/** Registers a node's device, bound to its peer by the device's own signature, and announces where the peer listens. */
+async function register(
+  world: SetupWorld,
+  deployment: Deployment,
+  operator: ChainSigner,
+  node: Plan['nodes'][number],
+  net: number,
+  send: Send,
+): Promise<void> {
+  const { crypto } = world
+  const transportKey: Hex = `0x${toHex(crypto.ed25519.publicKey(secret(node.transportKey)))}`
+  const signer = signerOf(crypto, node.deviceKey)
+  const consent = { net, owner: operator.account, transportKey, deadline: NEVER }
+  const separator = domainSeparator(crypto, registryDomain(deployment.chainId, deployment.addresses.devices))
+  const hash = typedDataHash(crypto, separator, REGISTER, { ...consent, batch: `0x${'00'.repeat(32)}` })
+  const signature = `0x${toHex(crypto.secp256k1.sign(secret(node.deviceKey), hash))}`
+  const id = deviceIdOf(crypto, node.deviceKey)
+  const record = `0x${Buffer.from(`/ip4/127.0.0.1/tcp/${node.port}`).toString('hex')}`
+  await Promise.all([
+    send(operator, { contract: 'devices', function: 'register', args: [{ ...consent, signer, signature }] }, `device:${id}`),
+    send(operator, { contract: 'devices', function: 'updateEndpoint', args: [id, record] }, `endpoint:${id}`),
+  ])
+}
+
+async function fundCustomer(
+  plan: Plan,
+  world: SetupWorld,
+  deployment: Deployment,
+  keys: AccountKeys,
+  customer: ChainSigner,
+  give: (to: Account, amount: bigint) => Promise<unknown>,
+  approve: (from: ChainSigner, spender: Hex, amount: bigint, key: string) => Promise<unknown>,
+  send: Send,
+  net: number,
+): Promise<void> {
+  const { addresses } = deployment
+  const { account } = customer
+  await give(account, CUSTOMER_TOKENS)
+  const session = `0x${toHex(world.crypto.secp256k1.address(secret(plan.sessionKey)))}`
+  const until = Math.floor(world.clock.now() / 1000) + SESSION_SECONDS
+  const scope = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
+  const open = plan.nodes.map((_, index) => {
+    const payee = keys.wallet(ACCOUNT.operator(index)).account
+    const id = { payer: account, payee, asset: addresses.credits, net, channelId: 0n }
+    return { call: { contract: 'escrow', function: 'openChannel', args: [id, EARMARK] } as const, key: `channel:${payee}` }
+  })
+  await Promise.all([
+    approve(customer, addresses.credits, CUSTOMER_TOKENS, 'credits'),
+    send(customer, { contract: 'credits', function: 'mint', args: [account, CUSTOMER_CREDITS, CUSTOMER_TOKENS] }, 'mint'),
+    send(customer, { contract: 'credits', function: 'approve', args: [addresses.escrow, CUSTOMER_CREDITS] }, 'approve:escrow'),
+    send(customer, { contract: 'escrow', function: 'deposit', args: [account, addresses.credits, CUSTOMER_CREDITS] }, 'deposit'),
+    send(customer, { contract: 'delegations', function: 'register', args: [session, scope, CUSTOMER_CREDITS, until] }, 'session'),
+    ...open.map(({ call, key }) => send(customer, call, key)),
+  ])
+}
