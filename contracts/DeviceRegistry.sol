@@ -23,22 +23,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
     INetworkRegistry public immutable registry;
     IDelegations public immutable delegations;
 
-    /// @dev One slot, written once when a device enrols; the rest of `Device` is in `Change`.
-    struct Binding {
-        address owner;
-        uint32 net;
-        uint40 boundAt;
-        Status status;
-        uint16 batch;
-    }
-
-    struct Change {
-        address prevOwner;
-        uint40 changedAt;
-    }
-
-    mapping(bytes32 id => Binding) private _devices;
-    mapping(bytes32 id => Change) private _changes;
+    mapping(bytes32 id => Device) private _devices;
     mapping(bytes32 id => Transfer) private _transfers;
     mapping(bytes32 batchKey => Batch) private _batches;
     mapping(uint32 net => mapping(address maker => bool)) private _makers;
@@ -146,7 +131,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
     /// @notice Offers the device to another owner. It takes effect after the network's thaw, so that the old owner's
     /// stake answers for what the device did under him.
     function transfer(bytes32 id, address to) external onlyOwner(id) {
-        Binding storage d = _requireActive(id);
+        Device storage d = _requireActive(id);
         if (to == address(0) || to == msg.sender) revert BadOwner();
         (, uint40 thaw,,) = registry.stakeRules(d.net);
         uint40 effectiveAt = uint40(block.timestamp) + thaw;
@@ -167,10 +152,11 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
         if (t.to == address(0)) revert NoTransfer(id);
         if (msg.sender != t.to) revert NotRecipient(msg.sender);
         if (block.timestamp < t.effectiveAt) revert TooEarly(t.effectiveAt);
-        Binding storage d = _requireActive(id);
+        Device storage d = _requireActive(id);
         delete _transfers[id];
         address from = d.owner;
-        _changes[id] = Change(from, uint40(block.timestamp));
+        d.prevOwner = from;
+        d.changedAt = uint40(block.timestamp);
         d.owner = msg.sender;
         emit DeviceTransferred(id, from, msg.sender);
     }
@@ -184,7 +170,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
 
     /// @notice Revokes a device whose batch its maker revoked. Anyone may; the number in the device's slot is the proof.
     function revokeDevice(bytes32 id, address maker, bytes32 root) external {
-        Binding storage d = _requireActive(id);
+        Device storage d = _requireActive(id);
         bytes32 key = batchKeyOf(maker, root);
         if (!_batches[key].revoked) revert BatchNotRevoked(maker, root);
         if (d.batch == 0 || _admitted[d.net][key] != d.batch) revert NotInBatch();
@@ -207,9 +193,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
     // --------------------------------------------------------------------- views
 
     function device(bytes32 id) external view returns (Device memory) {
-        Binding storage d = _devices[id];
-        Change storage c = _changes[id];
-        return Device(d.owner, d.net, d.boundAt, d.status, d.batch, c.prevOwner, c.changedAt);
+        return _devices[id];
     }
 
     function isActive(bytes32 id) external view returns (bool) {
@@ -222,10 +206,9 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
 
     /// @inheritdoc IDeviceRegistry
     function ownerAt(bytes32 id, uint40 time) external view returns (address) {
-        Binding storage d = _devices[id];
-        Change storage c = _changes[id];
+        Device storage d = _devices[id];
         if (time < d.boundAt) return address(0);
-        return time < c.changedAt ? c.prevOwner : d.owner;
+        return time < d.changedAt ? d.prevOwner : d.owner;
     }
 
     function networkOf(bytes32 id) external view returns (uint32) {
@@ -284,11 +267,16 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
         // Any status but None stays for ever, so neither a retired nor a revoked key comes back (D3).
         if (_devices[id].status != Status.None) revert AlreadyRegistered(id);
         if (!DeviceKeys.verify(r.signer, registrationDigest(r, batchKey), r.signature)) revert BadDeviceSignature();
-        _devices[id] = Binding(r.owner, r.net, uint40(block.timestamp), Status.Active, number);
+        Device storage d = _devices[id];
+        d.owner = r.owner;
+        d.net = r.net;
+        d.boundAt = uint40(block.timestamp);
+        d.status = Status.Active;
+        d.batch = number;
         emit DeviceRegistered(id, r.owner, r.net, r.signer, r.transportKey, number, model);
     }
 
-    function _requireActive(bytes32 id) private view returns (Binding storage d) {
+    function _requireActive(bytes32 id) private view returns (Device storage d) {
         d = _devices[id];
         if (d.status != Status.Active) revert NotActive(id);
     }

@@ -72,14 +72,15 @@ function deployable(name: string, source: string, artifact: ForgeArtifact): stri
 
 /** Path → content of every generated file. */
 function generate(): Map<string, string> {
-  execFileSync(join(root, 'node_modules/.bin/forge'), ['build', '--skip', 'test'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+  // Not node_modules/.bin/forge: that one exits with 0 when the compiler fails, and stale output would be read.
+  execFileSync(join(root, 'scripts/forge'), ['build', '--skip', 'test'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   const files = new Map<string, string>()
   for (const path of sources(join(root, 'contracts'))) {
     const file = path.slice(path.lastIndexOf('/') + 1)
     const name = file.slice(0, -'.sol'.length)
     const artifact: ForgeArtifact = JSON.parse(readFileSync(join(root, 'out', file, `${name}.json`), 'utf8'))
     // Abstract contracts and libraries that are compiled in have no address.
-    if (artifact.bytecode.object === '0x' || artifact.abi.length === 0) continue
+    if (artifact.bytecode.object === '0x' || !artifact.abi.some((item) => item.type === 'function')) continue
     const bytes = artifact.deployedBytecode.object.length / 2 - 1
     if (bytes > maxRuntimeBytes) process.stderr.write(`warning: ${name} has ${bytes} bytes of code, more than ${maxRuntimeBytes}\n`)
     const source = relative(root, path)

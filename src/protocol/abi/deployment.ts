@@ -1,0 +1,23 @@
+// Generated from contracts/Deployment.sol by scripts/build-contracts.ts; do not edit.
+export const deploymentAbi = [
+  {"type":"constructor","inputs":[{"name":"owner_","type":"address"},{"name":"release_","type":"bytes32"}],"stateMutability":"nonpayable"},
+  {"type":"error","name":"Create2EmptyBytecode","inputs":[]},
+  {"type":"error","name":"Create3EmptyBytecode","inputs":[]},
+  {"type":"error","name":"FailedDeployment","inputs":[]},
+  {"type":"error","name":"InsufficientBalance","inputs":[{"name":"balance","type":"uint256"},{"name":"needed","type":"uint256"}]},
+  {"type":"error","name":"MiswiredPointer","inputs":[{"name":"name","type":"bytes32"},{"name":"getter","type":"string"},{"name":"actual","type":"address"},{"name":"expected","type":"address"}]},
+  {"type":"error","name":"NoCode","inputs":[{"name":"name","type":"bytes32"},{"name":"where","type":"address"}]},
+  {"type":"error","name":"NotOwner","inputs":[{"name":"caller","type":"address"}]},
+  {"type":"error","name":"UnknownName","inputs":[{"name":"name","type":"bytes32"}]},
+  {"type":"event","name":"Deployed","inputs":[{"name":"name","type":"bytes32","indexed":true},{"name":"where","type":"address","indexed":true}],"anonymous":false},
+  {"type":"event","name":"Sealed","inputs":[],"anonymous":false},
+  {"type":"function","name":"addressOf","inputs":[{"name":"name","type":"bytes32"}],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+  {"type":"function","name":"check","inputs":[],"outputs":[],"stateMutability":"view"},
+  {"type":"function","name":"deploy","inputs":[{"name":"name","type":"bytes32"},{"name":"creationCode","type":"bytes"}],"outputs":[{"name":"where","type":"address"}],"stateMutability":"nonpayable"},
+  {"type":"function","name":"deployer","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+  {"type":"function","name":"names","inputs":[],"outputs":[{"name":"list","type":"bytes32[]"}],"stateMutability":"pure"},
+  {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+  {"type":"function","name":"release","inputs":[],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"seal","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"wires","inputs":[],"outputs":[{"name":"list","type":"tuple[]","components":[{"name":"from","type":"bytes32"},{"name":"getter","type":"string"},{"name":"to","type":"bytes32"}]}],"stateMutability":"pure"},
+] as const
