@@ -3,10 +3,9 @@
  * the fake's, so that what the simulator tests is what a daemon runs.
  */
 import type { Crypto } from '../../protocol/crypto.ts'
-import { type Account, type Address, bytesOf, digestOf, type NetworkId } from '../../protocol/ids.ts'
+import { channelKey } from '../../protocol/rewards.ts'
 import type { UnixMs } from '../../protocol/units.ts'
 import { assert } from '../../std/assert.ts'
-import { bigEndian, concat } from '../../std/bytes.ts'
 import type { Addresses, ChainHead, ChainView } from '../chain.ts'
 import type { Clock } from '../index.ts'
 import type { ChainEvent } from './event.ts'
@@ -22,14 +21,6 @@ export { HEADERS_KEPT, type SeedHeader } from './seeds.ts'
 export interface ChainRows extends Omit<ChainView, 'freshAt' | 'degraded' | 'advanced'> {
   /** The next block with its events in log order. Whether its header begins an epoch. */
   add(header: SeedHeader, events: readonly ChainEvent[]): boolean
-}
-
-const word = (bytes: Uint8Array): Uint8Array => concat([new Uint8Array(32 - bytes.length), bytes])
-
-/** Escrow.channelKey: keccak256(abi.encode(payer, payee, asset, net, channelId)). */
-export function channelKey(crypto: Crypto, payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint) {
-  const words = [payer, payee, asset].map((at) => word(bytesOf(at)))
-  return digestOf(crypto.keccak256(...words, bigEndian(BigInt(net), 32), bigEndian(channelId, 32)))
 }
 
 export function createChainRows(of: { chainId: number; addresses: Addresses; crypto: Crypto }): ChainRows {

@@ -1,0 +1,158 @@
+/** Escrow's books: accounts, fees, and what session keys may spend (EscrowBase.sol, EscrowKeys.sol). */
+import type { Account, Address } from '../../../protocol/ids.ts'
+import { accountArg, accountOf, addressArg, amountArg, amountOf, numberArg } from './arguments.ts'
+import { BPS, type Call, ceilDiv, DAY, least, type Machine, must, NOBODY, type Table, type Tokens } from './machine.ts'
+import type { Functions, RegistryModel } from './registry.ts'
+
+const MAX_128 = (1n << 128n) - 1n
+const VOUCHER_SCOPE = 1
+const PROTOCOL_FEE_BPS = 100n
+const MAX_NETWORK_FEE_BPS = 1000n
+
+export interface Books {
+  readonly available: bigint
+  readonly thawing: bigint
+  readonly earned: bigint
+  readonly thawEnd: number
+}
+
+interface KeyUsage {
+  readonly spent: bigint
+  readonly limit: bigint
+  readonly earmarked: bigint
+}
+
+export interface FeeBook {
+  readonly counted: bigint
+  readonly burned: bigint
+}
+
+export interface EscrowBooks {
+  readonly books: Table<Books>
+  readonly feeBooks: Table<FeeBook>
+  readonly functions: Functions
+  account(owner: string, asset: string): Books
+  change(owner: string, asset: string, by: Partial<Books>): void
+  takeAvailable(owner: string, asset: string, amount: bigint): void
+  takeEarned(owner: string, asset: string, amount: bigint): void
+  addAvailable(owner: string, asset: string, amount: bigint): void
+  /** Splits what payers' books gave into fees and the payee's earnings. */
+  settle(payee: Account, asset: Address, net: number, total: bigint): void
+  maySpend(payer: string, signer: string): boolean
+  spendable(payer: string, signer: string, asset: string): bigint
+  spend(payer: string, signer: string, asset: string, amount: bigint): void
+  earmarkBy(payer: string, key: string, asset: string, amount: bigint): void
+}
+
+export function createEscrowBooks(machine: Machine, tokens: Tokens, registry: RegistryModel, genesis: number): EscrowBooks {
+  const { addresses, emit, now } = machine
+  const books = machine.table<Books>({ available: 0n, thawing: 0n, earned: 0n, thawEnd: 0 })
+  const usages = machine.table<KeyUsage>({ spent: 0n, limit: 0n, earmarked: 0n })
+  const feeBooks = machine.table<FeeBook>({ counted: 0n, burned: 0n })
+  const at = (owner: string, asset: string): string => `${owner} ${asset}`
+
+  function change(owner: string, asset: string, by: Partial<Books>): void {
+    books.set(at(owner, asset), { ...books.get(at(owner, asset)), ...by })
+  }
+
+  function takeAvailable(owner: string, asset: string, amount: bigint): void {
+    must(amount !== 0n, 'ZeroAmount')
+    const held = books.get(at(owner, asset)).available
+    must(held >= amount, 'Insufficient', { needed: amount, held })
+    change(owner, asset, { available: held - amount })
+  }
+
+  function takeEarned(owner: string, asset: string, amount: bigint): void {
+    must(amount !== 0n, 'ZeroAmount')
+    const held = books.get(at(owner, asset)).earned
+    must(held >= amount, 'Insufficient', { needed: amount, held })
+    change(owner, asset, { earned: held - amount })
+  }
+
+  const addAvailable = (owner: string, asset: string, amount: bigint): void =>
+    change(owner, asset, { available: books.get(at(owner, asset)).available + amount })
+  const addEarned = (owner: string, asset: string, amount: bigint): void =>
+    change(owner, asset, { earned: books.get(at(owner, asset)).earned + amount })
+
+  function settle(payee: Account, asset: Address, net: number, total: bigint): void {
+    if (total === 0n) return
+    const params = registry.network(net)?.params
+    const recipient = params === undefined ? NOBODY : accountOf(params['feeRecipient'])
+    const feeBps = params === undefined ? 0n : least(amountOf(params['feeBps']), MAX_NETWORK_FEE_BPS)
+    const networkFee = recipient === NOBODY ? 0n : ceilDiv(total * feeBps, BPS)
+    let protocolFee = 0n
+    if (asset === addresses.credits) {
+      protocolFee = least(ceilDiv(total * PROTOCOL_FEE_BPS, BPS), total - networkFee)
+      const period = `${net} ${Math.floor((now() - genesis) / DAY)}`
+      const book = feeBooks.get(period)
+      feeBooks.set(period, { ...book, counted: book.counted + protocolFee })
+    }
+    addEarned(payee, asset, total - networkFee - protocolFee)
+    if (networkFee !== 0n) addEarned(recipient, asset, networkFee)
+    emit('escrow', 'Settled', { payee, asset, net, total, networkFee, protocolFee })
+  }
+
+  // ------------------------------------------------------------ session keys
+
+  const maySpend = (payer: string, signer: string): boolean =>
+    signer === payer || registry.sessionIsRedeemable(payer, signer, VOUCHER_SCOPE)
+  const usageOf = (payer: string, key: string, asset: string): KeyUsage => usages.get(`${payer} ${key} ${asset}`)
+  const limitOf = (payer: string, key: string, asset: string): bigint =>
+    asset === addresses.credits ? registry.sessionLimit(payer, key) : usageOf(payer, key, asset).limit
+
+  function spendable(payer: string, signer: string, asset: string): bigint {
+    if (signer === payer) return MAX_128
+    const left = limitOf(payer, signer, asset) - usageOf(payer, signer, asset).spent
+    return left > 0n ? left : 0n
+  }
+
+  function spend(payer: string, signer: string, asset: string, amount: bigint): void {
+    if (signer === payer) return
+    const usage = usageOf(payer, signer, asset)
+    usages.set(`${payer} ${signer} ${asset}`, { ...usage, spent: usage.spent + amount })
+  }
+
+  function earmarkBy(payer: string, key: string, asset: string, amount: bigint): void {
+    must(registry.sessionIsActive(payer, key, VOUCHER_SCOPE), 'KeyNotActive', { account: payer, key })
+    const usage = usageOf(payer, key, asset)
+    const room = limitOf(payer, key, asset) - usage.earmarked
+    const left = room > 0n ? room : 0n
+    must(amount <= left, 'KeyLimitExceeded', { needed: amount, left })
+    usages.set(`${payer} ${key} ${asset}`, { ...usage, earmarked: usage.earmarked + amount })
+  }
+
+  function burnFees(_: Call, args: readonly unknown[]): void {
+    const [net, period] = [numberArg(args, 0), numberArg(args, 1)]
+    const book = feeBooks.get(`${net} ${period}`)
+    const amount = book.counted - book.burned
+    if (amount === 0n) return
+    feeBooks.set(`${net} ${period}`, { ...book, burned: book.counted })
+    emit('escrow', 'FeesBurned', { net, period, amount })
+    tokens.burn(addresses.credits, addresses.escrow, amount)
+  }
+
+  return {
+    books,
+    feeBooks,
+    account: (owner, asset) => books.get(at(owner, asset)),
+    change,
+    takeAvailable,
+    takeEarned,
+    addAvailable,
+    settle,
+    maySpend,
+    spendable,
+    spend,
+    earmarkBy,
+    functions: {
+      burnFees,
+      setKeyLimit(call, args) {
+        const [key, asset, limit] = [accountArg(args, 0), addressArg(args, 1), amountArg(args, 2)]
+        const usage = usageOf(call.sender, key, asset)
+        must(limit >= usage.limit, 'LimitCannotShrink', { current: usage.limit })
+        usages.set(`${call.sender} ${key} ${asset}`, { ...usage, limit })
+        emit('escrow', 'KeyLimitSet', { account: call.sender, key, asset, limit })
+      },
+    },
+  }
+}
