@@ -1,0 +1,144 @@
+/** What a provider does unasked: roots, metering, claims, garbage, compaction, scrubbing. One loop, bounded work per turn. */
+import { isCairnError } from '../../../protocol/errors.ts'
+import type { Digest } from '../../../protocol/ids.ts'
+import type { ProviderContext } from './context.ts'
+import type { LeftPiece } from './ledger.ts'
+import type { MeterDesk } from './meter.ts'
+import type { OrderDesk } from './orders.ts'
+
+/** How often meters and serials are made durable: a crash loses this much metering, to the provider's own cost. */
+const TURN_MS = 1000
+/** Without new pieces the roots are looked at this often. */
+const ROOTS_IDLE_MS = 250
+/** Bytes that compaction copies per turn: 16 MiB/s leave a slow disk most of its time. */
+const COMPACT_BYTES = 16 * 1024 * 1024
+/** Everything is read against its checksums once in this time. */
+const SCRUB_SECONDS = 30 * 24 * 3600
+const SCRUB_BYTES_MIN = 1024 * 1024
+/** Pieces looked at per turn for garbage. */
+const SWEEP_PIECES = 2000
+/** Pieces that an account never signed for, or whose set both let expire, stay this long after their order (DESIGN §6). */
+const ABANDONED_MS = 30 * 24 * 3600 * 1000
+
+export interface Upkeep {
+  /** One turn, as the loop does each second. For tests and for the last moment before closing. */
+  turn(): Promise<void>
+  /** Runs until `signal` fires. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface UpkeepParts {
+  readonly at: ProviderContext
+  readonly orders: OrderDesk
+  readonly meters: MeterDesk
+}
+
+export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
+  const { options, pieces, ledger } = at
+  const { clock, log } = options.runtime
+  let sweepAt: Iterator<Digest> | null = null
+  let scrubAfter: Digest | null = null
+  let epochSeen: number | null = null
+
+  /** Pieces that left their set: every epoch that could still ask for them is over. */
+  function dropLeft(now: number): Digest[] {
+    const doomed: Digest[] = []
+    const settled: LeftPiece[] = []
+    for (const row of ledger.left(SWEEP_PIECES)) {
+      const held = pieces.stat(row.pieceId)
+      if (held !== null && held.keepUntil > now) continue
+      settled.push(row)
+      if (held !== null && !row.again && at.setIdOf(held.account) === row.setId) doomed.push(row.pieceId)
+    }
+    if (settled.length > 0) ledger.dropLeft(settled)
+    return doomed
+  }
+
+  /**
+   * Whether a piece that no remembered version names may go: its order has expired, and after that the account signed a
+   * set without it whose epoch has begun. Or the account is gone.
+   */
+  function isGarbage(pieceId: Digest, now: number, epoch: number): boolean {
+    const held = pieces.stat(pieceId)
+    if (held === null || held.keepUntil > now) return false
+    const setId = at.setIdOf(held.account)
+    const last = ledger.lastHead(setId)
+    if (last === null) return now - held.keepUntil > ABANDONED_MS
+    const expired = now - 1000 * last.claim.head.expiresAt > ABANDONED_MS
+    if (expired || meters.standing(held.account).mayDelete) return true
+    return last.signedAt >= held.keepUntil && last.epoch < epoch && !ledger.isNamed(setId, pieceId)
+  }
+
+  function sweep(now: number, epoch: number): Digest[] {
+    sweepAt ??= pieces.all()[Symbol.iterator]()
+    const doomed: Digest[] = []
+    for (let i = 0; i < SWEEP_PIECES; i += 1) {
+      const next = sweepAt.next()
+      if (next.done === true) {
+        sweepAt = null
+        break
+      }
+      if (isGarbage(next.value, now, epoch)) doomed.push(next.value)
+    }
+    return doomed
+  }
+
+  async function collect(epoch: number): Promise<void> {
+    const now = at.now()
+    // Looked at and forgotten without waiting in between: nobody can sign for a piece that is about to go.
+    const doomed = [...dropLeft(now), ...sweep(now, epoch)]
+    if (doomed.length === 0) return
+    await pieces.delete(doomed)
+    log.debug('dropped pieces that nobody answers for', { pieces: doomed.length })
+  }
+
+  async function scrub(): Promise<void> {
+    const budget = Math.max(SCRUB_BYTES_MIN, Math.ceil(pieces.usedBytes / SCRUB_SECONDS))
+    const { next, damaged } = await pieces.scrub(scrubAfter, budget)
+    scrubAfter = next
+    if (damaged.length > 0) log.error('pieces are damaged on the disk', { pieces: damaged.length, first: damaged[0] })
+  }
+
+  async function turn(): Promise<void> {
+    const epoch = at.epoch()
+    meters.flush(epoch)
+    orders.flush()
+    if (epoch !== null && epoch !== epochSeen) {
+      // The claims of an epoch are fixed by what was signed before it, also when nobody asked and the node was down.
+      ledger.fixClaims(epoch)
+      ledger.forget(epoch - 1)
+      epochSeen = epoch
+    }
+    if (pieces.state !== 'open') return
+    if (epoch !== null) await collect(epoch)
+    await pieces.compact(COMPACT_BYTES)
+  }
+
+  async function repeat(name: string, ms: number, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    while (!signal.aborted && pieces.state === 'open') {
+      try {
+        await work()
+      } catch (error) {
+        // A failing disk was reported by the store; whatever else went wrong is tried again.
+        if (!isCairnError(error, 'DISK')) log.error(`${name} failed`, { why: String(error) })
+      }
+      await clock.sleep(ms, signal).catch(() => {})
+    }
+  }
+
+  return {
+    turn,
+    async run(signal) {
+      await Promise.all([
+        repeat('upkeep', TURN_MS, signal, turn),
+        repeat('root work', ROOTS_IDLE_MS, signal, async () => {
+          while (!signal.aborted && (await pieces.step()));
+        }),
+        // Sixty turns' worth at a time, since each sorts the ids once.
+        repeat('scrub', 60 * TURN_MS, signal, async () => {
+          for (let i = 0; i < 60 && !signal.aborted; i += 1) await scrub()
+        }),
+      ])
+    },
+  }
+}

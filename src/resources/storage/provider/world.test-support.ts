@@ -1,0 +1,345 @@
+/** A provider on a fake disk and clock, and a gateway that drives its real handlers over pairs of duplexes in memory. For tests. */
+
+import {
+  type Account,
+  type Address,
+  address,
+  bytesOf,
+  type Digest,
+  deviceId,
+  digestOf,
+  networkId,
+  type PeerId,
+  type ProtocolId,
+  account as toAccount,
+} from '../../../protocol/ids.ts'
+import { domainSeparator, escrowDomain, STORAGE_ORDER, storageDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
+import type { ChainView } from '../../../runtime/chain.ts'
+import { createFakeDisk, createFakeRuntime, createInlineCompute } from '../../../runtime/fake/index.ts'
+import type { Duplex, Network } from '../../../runtime/index.ts'
+import { createNative } from '../../../runtime/real/compute/native.ts'
+import { createCrypto } from '../../../runtime/real/crypto.ts'
+import { openDatabase } from '../../../runtime/real/database.ts'
+import { assert } from '../../../std/assert.ts'
+import { concat, toHex } from '../../../std/bytes.ts'
+import { createPrng } from '../../../std/prng.ts'
+import { headHasher, setIdOf } from '../data-set.ts'
+import { FRAME_BYTES } from '../layout.ts'
+import {
+  ORDER_OP,
+  type Order,
+  PROOF_PROTOCOL,
+  type ProofReply,
+  type ProofRequest,
+  proofReply,
+  proofRequest,
+  type SetHead,
+  STORAGE_PROTOCOL,
+  type StorageReply,
+  type StorageRequest,
+  storageReply,
+  storageRequest,
+  type Voucher,
+} from '../messages.ts'
+import { openStorageProvider, type StorageProvider } from '../provide.ts'
+
+export const EPOCH_SECONDS = 60
+export const NET = networkId(7)
+export const DEVICE = deviceId('0x'.padEnd(66, 'd'))
+export const crypto = createCrypto()
+
+export interface Key {
+  readonly secret: Uint8Array
+  readonly account: Account
+}
+export const keyOf = (n: number): Key => {
+  const secret = crypto.sha256(Uint8Array.of(n))
+  return { secret, account: toAccount(toHex(crypto.secp256k1.address(secret))) }
+}
+
+/** Two ends of one connection; an aborted end fails the other one's waits. */
+export function duplexPair(): [Duplex, Duplex] {
+  const make = (): { queue: (Uint8Array | null)[]; wake: (() => void) | null; reason: unknown } => ({ queue: [], wake: null, reason: null })
+  const ways = [make(), make()] as const
+  const end = (inward: ReturnType<typeof make>, outward: ReturnType<typeof make>): Duplex => {
+    const push = (message: Uint8Array | null): void => {
+      outward.queue.push(message)
+      outward.wake?.()
+    }
+    async function receive(): Promise<Uint8Array | null> {
+      for (;;) {
+        const next = inward.queue.shift()
+        if (next !== undefined) return next
+        if (inward.reason !== null) throw inward.reason
+        await new Promise<void>((resolve) => {
+          inward.wake = resolve
+        })
+      }
+    }
+    return {
+      peer: 'peer' as PeerId,
+      async send(...parts) {
+        if (outward.reason !== null) throw outward.reason
+        push(concat(parts))
+        await new Promise((resolve) => setImmediate(resolve))
+      },
+      receive,
+      async receiveInto(target) {
+        const message = await receive()
+        if (message === null) return null
+        assert(message.length <= target.length, 'a message fits its buffer')
+        target.set(message)
+        return message.length
+      },
+      async end() {
+        push(null)
+      },
+      abort(reason) {
+        for (const way of ways) {
+          way.reason ??= reason ?? new Error('aborted')
+          way.wake?.()
+        }
+      },
+    }
+  }
+  return [end(ways[0], ways[1]), end(ways[1], ways[0])]
+}
+
+export interface TestChain extends ChainView {
+  /** `account/key/scope` of active session keys. */
+  readonly sessions: Set<string>
+  /** `epoch/verifier` → committed hash. */
+  readonly nonces: Map<string, Digest>
+  available: bigint
+}
+
+function createTestChain(): TestChain {
+  const zero = address('0x'.padEnd(42, '0'))
+  const zeroAccount = toAccount('0x'.padEnd(42, '0'))
+  const names = [
+    'token',
+    'credits',
+    'escrow',
+    'networks',
+    'devices',
+    'staking',
+    'delegations',
+    'pointers',
+    'evidence',
+    'rewards',
+    'publisher',
+  ]
+  const none = (): never => {
+    throw new Error('not used by a provider')
+  }
+  return {
+    sessions: new Set(),
+    nonces: new Map(),
+    available: 0n,
+    chainId: 31337,
+    addresses: Object.fromEntries(names.map((name) => [name, zero])) as unknown as ChainView['addresses'],
+    head: () => null,
+    freshAt: none,
+    degraded: () => false,
+    network: (id) => ({
+      id,
+      owner: zeroAccount,
+      epochSeconds: EPOCH_SECONDS,
+      minStake: 0n,
+      challengeSeconds: 10,
+      rootEpochs: 1,
+      feeBps: 0,
+      feeRecipient: zeroAccount,
+      publisher: zero,
+      verifier: zeroAccount,
+      verifierNet: 0,
+      closed: false,
+    }),
+    networks: () => [],
+    session: () => null,
+    devices: () => [],
+    device: () => null,
+    stakeOf: () => 0n,
+    sessionActive(account, key, scope) {
+      return this.sessions.has(`${account}/${key}/${scope}`)
+    },
+    channel: () => null,
+    channelsOf: () => [],
+    escrow() {
+      return { available: this.available, thawing: 0n, earned: 0n }
+    },
+    pointer: () => null,
+    evidence: () => [],
+    nonceCommit(_net, epoch, verifier) {
+      return this.nonces.get(`${epoch}/${verifier}`) ?? null
+    },
+    roots: () => [],
+    claimed: () => 0n,
+    pot: none,
+    epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
+    advanced: none,
+  }
+}
+
+type Handler = (io: Duplex, signal: AbortSignal) => Promise<void>
+
+export async function createTestWorld(seed = 1, over: { quotaBytes?: number; keptPerByteSecond?: bigint } = {}) {
+  const prng = createPrng(BigInt(seed))
+  const runtime = createFakeRuntime({ prng, compute: createInlineCompute(createNative()), crypto })
+  const disk = createFakeDisk({ prng: prng.fork('disk') })
+  const database = openDatabase(':memory:')
+  const chain = createTestChain()
+  const operator = keyOf(200)
+  const deviceKey = keyOf(201)
+  const asset: Address = address('0x'.padEnd(42, 'c'))
+  const handlers = new Map<ProtocolId, Handler>()
+  const network: Network = {
+    self: 'provider' as PeerId,
+    addresses: [],
+    know() {},
+    async dial(_peer, protocol) {
+      const [mine, theirs] = duplexPair()
+      const handler = handlers.get(protocol)
+      assert(handler !== undefined, 'the protocol is served')
+      handler(theirs, new AbortController().signal).then(
+        () => theirs.end(),
+        (error) => theirs.abort(error),
+      )
+      return mine
+    },
+    handle: (protocol, serve) => void handlers.set(protocol, serve),
+    async close() {},
+  }
+  const fatal: unknown[] = []
+  const open = (): Promise<StorageProvider> =>
+    openStorageProvider({
+      runtime,
+      disk,
+      database,
+      chain,
+      network,
+      net: NET,
+      device: { id: DEVICE, sign: (hash) => crypto.secp256k1.sign(deviceKey.secret, hash) },
+      operator: { account: operator.account, sign: (hash) => crypto.secp256k1.sign(operator.secret, hash) },
+      asset,
+      rates: {
+        kept: { numerator: over.keptPerByteSecond ?? 0n, denominator: 1n },
+        served: { numerator: 0n, denominator: 1n },
+      },
+      quotaBytes: over.quotaBytes ?? 1e9,
+      reserveBytes: 0,
+      kernel: null,
+      onFatal: (error) => fatal.push(error),
+    })
+  return {
+    runtime,
+    disk,
+    database,
+    chain,
+    operator,
+    deviceKey,
+    asset,
+    network,
+    fatal,
+    prng,
+    open,
+    gateway: (key: Key) => createGateway(key),
+  }
+
+  function createGateway(key: Key, account: Account = key.account) {
+    const orderSeparator = domainSeparator(crypto, storageDomain(chain.chainId))
+    const hashHead = headHasher(crypto, chain.chainId)
+    let serial = BigInt(runtime.clock.now()) * 1000n + BigInt(key.secret[0] ?? 0)
+
+    function order(op: keyof typeof ORDER_OP, change: Partial<Order> = {}): Order {
+      serial += 1n
+      const body = {
+        account,
+        device: DEVICE,
+        op: ORDER_OP[op] as number,
+        pieceId: digestOf(new Uint8Array(32)),
+        maxBytes: 1n << 30n,
+        expiry: BigInt(runtime.clock.now() + 60_000),
+        serial,
+        ...change,
+      }
+      const { signature: given, ...signed } = body as Order
+      const hash = typedDataHash(crypto, orderSeparator, STORAGE_ORDER, signed)
+      return { ...signed, signature: given ?? crypto.secp256k1.sign(key.secret, hash) }
+    }
+
+    async function ask(request: StorageRequest, data: readonly Uint8Array[] = []): Promise<{ reply: StorageReply; io: Duplex }> {
+      const io = await network.dial('provider' as PeerId, STORAGE_PROTOCOL)
+      await io.send(storageRequest.encode(request))
+      for (const part of data) await io.send(part)
+      const bytes = await io.receive()
+      assert(bytes !== null, 'the provider replies')
+      return { reply: storageReply.decode(bytes), io }
+    }
+
+    const frames = (bytes: Uint8Array): Uint8Array[] =>
+      Array.from({ length: Math.ceil(bytes.length / FRAME_BYTES) }, (_, i) => bytes.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES))
+
+    return {
+      order,
+      ask,
+      hashHead,
+      put: async (pieceId: Digest, bytes: Uint8Array, change: Partial<Order> = {}) =>
+        (await ask({ op: 'put', order: order('put', { pieceId, ...change }), size: bytes.length }, frames(bytes))).reply,
+      async get(
+        pieceId: Digest,
+        offset: number,
+        length: number,
+        given: Order = order('get', { pieceId }),
+      ): Promise<Uint8Array | StorageReply> {
+        const { reply, io } = await ask({ op: 'get', order: given, offset, length })
+        if (reply.is !== 'data') return reply
+        const parts: Uint8Array[] = []
+        for (let have = 0; have < length; ) {
+          const part = await io.receive()
+          assert(part !== null, 'all data arrives')
+          parts.push(part)
+          have += part.length
+        }
+        return concat(parts)
+      },
+      stat: async (pieces: Digest[]) => (await ask({ op: 'stat', order: order('manage'), pieces })).reply,
+      head(
+        version: bigint,
+        set: { root: Digest; entries: readonly unknown[]; totalBytes: number },
+        change: Partial<SetHead> = {},
+      ): SetHead {
+        return {
+          net: NET,
+          setId: setIdOf(crypto, NET, DEVICE, account),
+          provider: operator.account,
+          customer: account,
+          root: set.root,
+          count: BigInt(set.entries.length),
+          totalBytes: BigInt(set.totalBytes),
+          version,
+          expiresAt: Math.floor(runtime.clock.now() / 1000) + 86_400,
+          ...change,
+        }
+      },
+      signHead: (head: SetHead) => crypto.secp256k1.sign(key.secret, hashHead(head)),
+      voucher(cumulative: bigint, change: Partial<Voucher> = {}) {
+        const voucher: Voucher = { payer: account, payee: operator.account, asset, net: NET, channelId: 1n, cumulative, ...change }
+        const separator = domainSeparator(crypto, escrowDomain(chain.chainId, chain.addresses.escrow))
+        return { voucher, signature: crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, VOUCHER, voucher)) }
+      },
+    }
+  }
+}
+
+export async function askProof(network: Network, request: ProofRequest): Promise<ProofReply> {
+  const io = await network.dial('provider' as PeerId, PROOF_PROTOCOL)
+  await io.send(proofRequest.encode(request))
+  const bytes = await io.receive()
+  assert(bytes !== null, 'the provider replies')
+  return proofReply.decode(bytes)
+}
+
+export const pieceId = (n: number): Digest => digestOf(crypto.sha256(Uint8Array.of(n >> 8, n & 255, 99)))
+export const addressOf = (secret: Uint8Array): Address => address(toHex(crypto.secp256k1.address(secret)))
+export { bytesOf }
