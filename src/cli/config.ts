@@ -15,6 +15,8 @@ const secret = z.codec(
 )
 const hexAccount = z.string().regex(/^0x[0-9a-f]{40}$/)
 
+const peers = z.array(z.strictObject({ peer: z.string().max(100), address: z.string().max(255) })).max(64)
+
 const common = {
   rpc: z.url(),
   /** Path of deployment.json, absolute or relative to the data folder. */
@@ -37,6 +39,8 @@ export const nodeConfig = z.strictObject({
   quotaBytes: z.number().int().positive(),
   /** Free bytes of the disk that are never used. */
   reserveBytes: z.number().int().nonnegative(),
+  /** Where settlements are fetched, to claim by proof. */
+  verifiers: peers,
 })
 export type NodeConfig = z.output<typeof nodeConfig>
 
@@ -58,7 +62,7 @@ export const gatewayConfig = z.strictObject({
   /** The first access key, made when the folder is new. */
   firstKey: z.strictObject({ accessKey: z.string().max(128), secretKey: z.string().max(128) }).optional(),
   /** Where settlements and evidence are fetched. */
-  verifiers: z.array(z.strictObject({ peer: z.string().max(100), address: z.string().max(255) })).max(64),
+  verifiers: peers,
 })
 export type GatewayConfig = z.output<typeof gatewayConfig>
 

@@ -1,8 +1,48 @@
-import { Command } from 'commander'
+/** The command line. Each verb loads its own code, so that `--help` costs nothing. */
+import { Command, InvalidArgumentError } from 'commander'
+
+const integer =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < least || value > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`)
+    return value
+  }
 
 const program = new Command('cairn')
   .description('The open stack for decentralized physical infrastructure networks')
   .version('0.1.0')
   .showHelpAfterError()
 
-await program.parseAsync(process.argv.length > 2 ? process.argv : [...process.argv, '--help'])
+program
+  .command('up')
+  .description('bring up a whole network on this machine, or continue one')
+  .option('--nodes <n>', 'storage nodes, each of an operator of its own', integer(1, 100), 8)
+  .option('--data <folder>', 'where everything is kept')
+  .option('--epoch-seconds <n>', 'length of an epoch', integer(10, 86_400), 60)
+  .option('--port <n>', 'port of the S3 endpoint; 0 for a free one', integer(0, 65_535), 0)
+  .option('--json', 'print one line when ready', false)
+  .option('--verbose', 'say more', false)
+  .action(async (options: { nodes: number; data?: string; epochSeconds: number; port: number; json: boolean; verbose: boolean }) => {
+    const { defaultData, up } = await import('./up/up.ts')
+    await up({ ...options, data: options.data ?? defaultData() })
+  })
+
+program
+  .command('run')
+  .argument('<role>', 'node, gateway or verifier')
+  .requiredOption('--data <folder>', 'its data folder, with config.json')
+  .description('run one daemon in the foreground')
+  .action(async (role: string, options: { data: string }) => {
+    if (role === 'node') await (await import('./daemon/node.ts')).nodeDaemon(options.data)
+    else if (role === 'gateway') await (await import('./daemon/gateway.ts')).gatewayDaemon(options.data)
+    else if (role === 'verifier') await (await import('./daemon/verifier.ts')).verifierDaemon(options.data)
+    else program.error(`there is no role ${role}: node, gateway or verifier`)
+  })
+
+try {
+  await program.parseAsync(process.argv.length > 2 ? process.argv : [...process.argv, '--help'])
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}

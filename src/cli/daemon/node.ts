@@ -1,0 +1,79 @@
+/** `cairn run node`: sells this machine's disk. */
+
+import { deviceIdOf } from '../../protocol/device-signature.ts'
+import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.ts'
+import { peerId } from '../../protocol/peer-id.ts'
+import { createKernel } from '../../resources/storage/kernel/index.ts'
+import { openStorageProvider } from '../../resources/storage/provide.ts'
+import { DEFAULT_RATES } from '../../resources/storage/terms.ts'
+import { earnLoop } from '../../roles/node/index.ts'
+import { toHex } from '../../std/bytes.ts'
+import { nodeConfig, readConfig } from '../config.ts'
+import { runDaemon } from './lifecycle.ts'
+import { openWorld, untilKnown } from './world.ts'
+
+const CHAIN_MS = 60_000
+/** A tenth of a cent, and a hundredth of a token: what a transaction costs on the chains that this is for. */
+const WORTH = { credits: 100n * 1_000_000n, cairn: 10n ** 16n }
+/** DESIGN §6: three missed vouchers and the payer counts as gone. */
+const PATIENCE_EPOCHS = 3
+
+export async function nodeDaemon(folder: string): Promise<never> {
+  const config = await readConfig(folder, nodeConfig)
+  return runDaemon(async (life) => {
+    const world = await openWorld({ folder, ...config, listen: { host: config.host, port: config.port } })
+    const { crypto } = world
+    const chain = world.access.view
+    await untilKnown(world, 'reading the network from the chain', () => chain.network(world.net), CHAIN_MS, life.signal)
+    const signer = world.access.signer(config.operatorKey)
+    const id = deviceId(deviceIdOf(crypto, `0x${toHex(crypto.secp256k1.address(config.deviceKey))}`))
+    const provider = await openStorageProvider({
+      runtime: world,
+      disk: world.disk,
+      database: world.database,
+      chain,
+      network: world.network,
+      net: world.net,
+      device: { id, sign: (hash) => crypto.secp256k1.sign(config.deviceKey, hash) },
+      operator: { account: accountOf(signer.account), sign: (hash) => crypto.secp256k1.sign(config.operatorKey, hash) },
+      asset: chain.addresses.credits,
+      rates: { kept: DEFAULT_RATES['byte-second'], served: DEFAULT_RATES['byte-served'] },
+      quotaBytes: config.quotaBytes,
+      reserveBytes: config.reserveBytes,
+      kernel: await createKernel({ compute: world.compute, k: 4, n: 8, slabs: 2 }),
+      onFatal(error) {
+        world.log.error('the disk is failing; the node stops', { why: String(error) })
+        process.kill(process.pid, 'SIGTERM')
+      },
+    })
+    const verifiers = config.verifiers.map((verifier): PeerId => {
+      const peer = peerId(verifier.peer)
+      world.network.know(peer, [verifier.address])
+      return peer
+    })
+    const earning = earnLoop(
+      {
+        rt: { ...world, chain },
+        net: world.net,
+        operator: signer.account,
+        signer,
+        verifiers,
+        vouchers: () => provider.vouchers(),
+        rates: () => provider.rates(),
+        worth: WORTH,
+        patienceEpochs: PATIENCE_EPOCHS,
+      },
+      life.signal,
+    )
+    life.ready({ role: 'node', device: id, address: world.network.addresses[0] ?? '' })
+    return async () => {
+      await provider.drain(AbortSignal.timeout(DRAIN_MS))
+      await provider.close()
+      await earning
+      await world.close()
+    }
+  })
+}
+
+/** Running exchanges get this long when the node is told to end. */
+const DRAIN_MS = 2_000

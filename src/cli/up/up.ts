@@ -1,0 +1,262 @@
+/** `cairn up`: a whole network on this machine, one process for each of its parties. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { CairnError } from '../../protocol/errors.ts'
+import { mnemonicOf } from '../../protocol/keys.ts'
+import { peerIdOf } from '../../protocol/peer-id.ts'
+import { LOCAL_REDUNDANCY } from '../../resources/storage/layout.ts'
+import { drawKey } from '../../resources/storage/store/access-keys.ts'
+import { type Anvil, LOCAL_CHAIN_ID, startAnvil } from '../../runtime/real/chain/index.ts'
+import { createClock, createCrypto, createLog, createRandom, openDatabase } from '../../runtime/real/index.ts'
+import { toHex } from '../../std/bytes.ts'
+import { gatewayConfig, nodeConfig, verifierConfig, writeConfig } from '../config.ts'
+import { type Child, startChild } from './children.ts'
+import { ACCOUNT, FORMAT, type Plan, readPlan, writePlan } from './plan.ts'
+import { type LocalNetwork, secret, setUp } from './setup.ts'
+
+export interface UpOptions {
+  readonly data: string
+  readonly nodes: number
+  readonly epochSeconds: number
+  /** Of the S3 endpoint; 0 takes a free one, which stays the same over restarts. */
+  readonly port: number
+  readonly json: boolean
+  readonly verbose: boolean
+}
+
+export const defaultData = (): string => join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'cairn')
+
+const REGION = 'cairn-local-1'
+const HOST = '127.0.0.1'
+/** What each local node offers, and what it leaves free. */
+const QUOTA_BYTES = 64 * 1024 ** 3
+const RESERVE_BYTES = 1024 ** 3
+
+const crypto = createCrypto()
+const random = createRandom()
+const clock = createClock()
+
+export async function up(options: UpOptions): Promise<never> {
+  const folder = resolve(options.data)
+  const say = (line: string): void => {
+    process.stderr.write(`${line}\n`)
+  }
+  const release = await lock(folder)
+  const plan = (await readPlan(folder)) ?? (await draw(folder, options))
+  if (plan.nodes.length !== options.nodes && options.nodes !== 0)
+    say(`this folder was made for ${plan.nodes.length} nodes; --nodes is ignored`)
+  const log = createLog(clock, options.verbose ? 'info' : 'warn')
+  say(`data folder ${folder}`)
+  const chain = await startAnvil({
+    folder: join(folder, 'chain'),
+    clock,
+    log,
+    port: plan.ports.chain,
+    mnemonic: plan.mnemonic,
+    accounts: 20 + plan.nodes.length,
+  })
+  const children: Child[] = []
+  let ending = false
+  const end = (code: number): void => {
+    if (ending) return
+    ending = true
+    stop(children, chain, release).finally(() => process.exit(code))
+  }
+  process.once('SIGINT', () => end(0))
+  process.once('SIGTERM', () => end(0))
+  try {
+    say(plan.net === null ? 'setting up contracts, operators and a customer' : 'continuing with the contracts of this folder')
+    const network = await settleChain(folder, plan, chain)
+    await writeConfigs(folder, plan, network, chain.url)
+    await startAll(folder, plan, children, say)
+    report(options, folder, plan, network, chain, children, say)
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error))
+    end(1)
+  }
+  return new Promise<never>(() => undefined)
+}
+
+/** One `up` for each folder; a lock of a process that is gone is taken over. */
+async function lock(folder: string): Promise<() => Promise<void>> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, 'up.pid')
+  const holder = Number(await readFile(path, 'utf8').catch(() => '0'))
+  if (holder > 0 && holder !== process.pid && alive(holder)) {
+    throw new CairnError('DATA_FOLDER', {
+      path: folder,
+      why: `process ${holder} runs a network in it`,
+      fix: 'stop that one, or use another folder with --data',
+    })
+  }
+  await writeFile(path, String(process.pid))
+  return () => rm(path, { force: true })
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Ports are drawn once and kept, so that what clients and the chain know stays true over restarts. */
+async function draw(folder: string, options: UpOptions): Promise<Plan> {
+  const key = (): string => `0x${toHex(random.bytes(32))}`
+  const nodes = await Promise.all(
+    Array.from({ length: options.nodes || 8 }, async () => ({ port: await freePort(), deviceKey: key(), transportKey: key() })),
+  )
+  const plan: Plan = {
+    format: FORMAT,
+    mnemonic: mnemonicOf(random.bytes(32)),
+    epochSeconds: options.epochSeconds,
+    ports: { chain: await freePort(), s3: options.port === 0 ? await freePort() : options.port, verifier: await freePort() },
+    sessionKey: key(),
+    gatewayKey: key(),
+    verifierKey: key(),
+    ...drawKey(random),
+    nodes,
+    net: null,
+  }
+  await writePlan(folder, plan)
+  return plan
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const server = createServer()
+    server.once('error', failed)
+    server.listen(0, HOST, () => {
+      const at = server.address()
+      server.close(() => (at !== null && typeof at === 'object' ? done(at.port) : failed(new Error('no port'))))
+    })
+  })
+}
+
+async function settleChain(folder: string, plan: Plan, chain: Anvil): Promise<LocalNetwork> {
+  const database = openDatabase(join(folder, 'setup.db'))
+  try {
+    const network = await setUp({ folder, rpc: chain.url, clock, log: createLog(clock, 'warn'), crypto, database }, plan)
+    if (plan.net === null) await writePlan(folder, { ...plan, net: network.net })
+    return network
+  } finally {
+    database.close()
+  }
+}
+
+async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, rpc: string): Promise<void> {
+  const { keys, net } = network
+  const deployment = join(folder, 'deployment.json')
+  const common = { rpc, deployment, net, log: 'info' as const, host: HOST }
+  const verifiers = [
+    { peer: peerIdOf(crypto.ed25519.publicKey(secret(plan.verifierKey))), address: `/ip4/${HOST}/tcp/${plan.ports.verifier}` },
+  ]
+  await Promise.all([
+    ...plan.nodes.map((node, i) =>
+      writeConfig(join(folder, 'nodes', String(i + 1)), nodeConfig, {
+        role: 'node',
+        ...common,
+        operatorKey: keys.wallet(ACCOUNT.operator(i)).secret,
+        deviceKey: secret(node.deviceKey),
+        transportKey: secret(node.transportKey),
+        port: node.port,
+        quotaBytes: QUOTA_BYTES,
+        reserveBytes: RESERVE_BYTES,
+        verifiers,
+      }),
+    ),
+    writeConfig(join(folder, 'gateway'), gatewayConfig, {
+      role: 'gateway',
+      ...common,
+      account: keys.wallet(ACCOUNT.customer).account,
+      sessionKey: secret(plan.sessionKey),
+      transportKey: secret(plan.gatewayKey),
+      storageRoot: keys.storageRoot,
+      port: plan.ports.s3,
+      region: REGION,
+      sync: false,
+      redundancy: redundancyOf(plan.nodes.length),
+      firstKey: { accessKey: plan.accessKey, secretKey: plan.secretKey },
+      verifiers,
+    }),
+    writeConfig(join(folder, 'verifier'), verifierConfig, {
+      role: 'verifier',
+      ...common,
+      verifierKey: keys.wallet(ACCOUNT.verifier).secret,
+      transportKey: secret(plan.verifierKey),
+      port: plan.ports.verifier,
+      publish: true,
+    }),
+  ])
+}
+
+/** The local four numbers; fewer than eight nodes keep fewer pieces. */
+function redundancyOf(nodes: number): typeof LOCAL_REDUNDANCY {
+  if (nodes >= LOCAL_REDUNDANCY.n) return LOCAL_REDUNDANCY
+  const k = Math.max(1, Math.floor(nodes / 2))
+  const ack = Math.max(k, Math.min(nodes, k + 2))
+  return { k, ack, repairBelow: Math.min(nodes, ack + 1), n: nodes }
+}
+
+async function startAll(folder: string, plan: Plan, children: Child[], say: (line: string) => void): Promise<void> {
+  say(`starting ${plan.nodes.length} nodes, the verifier and the gateway`)
+  const start = (name: string, role: 'node' | 'gateway' | 'verifier', path: string, respawn: boolean): Promise<void> =>
+    startChild({ name, role, folder: join(folder, path), respawn, log: say }).then((child) => void children.push(child))
+  await Promise.all([
+    ...plan.nodes.map((_, i) => start(`node ${i + 1}`, 'node', `nodes/${i + 1}`, false)),
+    start('verifier', 'verifier', 'verifier', true),
+    start('gateway', 'gateway', 'gateway', true),
+  ])
+}
+
+function report(
+  options: UpOptions,
+  folder: string,
+  plan: Plan,
+  network: LocalNetwork,
+  chain: Anvil,
+  children: readonly Child[],
+  say: (line: string) => void,
+): void {
+  const child = (name: string): Child | undefined => children.find((one) => one.name === name)
+  const endpoint = `http://${HOST}:${plan.ports.s3}`
+  const facts = {
+    ready: true,
+    s3: { endpoint, accessKey: plan.accessKey, secretKey: plan.secretKey, region: REGION },
+    chain: { rpc: chain.url, chainId: LOCAL_CHAIN_ID, pid: chain.pid() },
+    nodes: network.devices.map((id, i) => ({
+      id,
+      pid: child(`node ${i + 1}`)?.pid() ?? null,
+      operator: network.keys.wallet(ACCOUNT.operator(i)).account,
+    })),
+    gateway: { pid: child('gateway')?.pid() ?? null },
+    verifier: { pid: child('verifier')?.pid() ?? null },
+    data: folder,
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(facts)}\n`)
+    return
+  }
+  say('')
+  say(`The network is up: ${plan.nodes.length} nodes of as many operators, epochs of ${plan.epochSeconds} s.`)
+  say(`  S3     ${endpoint}   region ${REGION}`)
+  say(`  key    ${plan.accessKey}   secret ${plan.secretKey}`)
+  say(`  chain  ${chain.url}   id ${LOCAL_CHAIN_ID}`)
+  say(`  data   ${folder}`)
+  say('')
+  say('Try it:')
+  say(`  export AWS_ACCESS_KEY_ID=${plan.accessKey} AWS_SECRET_ACCESS_KEY=${plan.secretKey} AWS_DEFAULT_REGION=${REGION}`)
+  say(`  aws --endpoint-url ${endpoint} s3 mb s3://photos && aws --endpoint-url ${endpoint} s3 cp FILE s3://photos/`)
+  say('')
+  say('Ctrl-C stops it; starting it again continues with everything it had.')
+}
+
+async function stop(children: readonly Child[], chain: Anvil, release: () => Promise<void>): Promise<void> {
+  await Promise.all(children.map((child) => child.stop()))
+  await chain.stop()
+  await release()
+}

@@ -1,0 +1,169 @@
+/**
+ * How an operator gets what it earned: vouchers are redeemed in batches, rewards claimed by proof from the published
+ * settlement, and, when a payer no longer signs, the same amount is taken from the channel's earmark by proving its units.
+ */
+import type { Crypto } from '../../protocol/crypto.ts'
+import { type Account, type Digest, digestOf, type Hex, type NetworkId, type PeerId } from '../../protocol/ids.ts'
+import { merkleTree } from '../../protocol/merkle.ts'
+import { channelKey, channelLeaf, detailRoot, type OwnerLine, rewardLeaf } from '../../protocol/rewards.ts'
+import { type Settlement, settlementSchema } from '../../resources/evidence.ts'
+import type { SignedRate, SignedVoucher } from '../../resources/payees.ts'
+import { fetchFile } from '../../resources/peers.ts'
+import type { ChainSigner, ChainView, RootRow } from '../../runtime/chain.ts'
+import type { Network, Runtime } from '../../runtime/index.ts'
+import { toHex } from '../../std/bytes.ts'
+
+export interface EarnParts {
+  readonly rt: Runtime & { readonly network: Network; readonly chain: ChainView }
+  readonly net: NetworkId
+  readonly operator: Account
+  readonly signer: ChainSigner
+  readonly verifiers: readonly PeerId[]
+  /** The highest voucher of each channel that pays this operator. */
+  vouchers(): readonly SignedVoucher[]
+  /** Rates that payers signed, for `redeemProved`. */
+  rates(): readonly { readonly payer: Account; readonly rate: SignedRate }[]
+  /** What a transaction must bring at least, so that it is worth its gas. */
+  readonly worth: { readonly credits: bigint; readonly cairn: bigint }
+  /** Epochs after which a payer that signs no more is done without. */
+  readonly patienceEpochs: number
+}
+
+const LOOK_MS = 2_000
+/** Vouchers of one transaction: about 0.8 M gas. */
+const BATCH = 32
+
+export async function earnLoop(parts: EarnParts, signal: AbortSignal): Promise<void> {
+  const { rt } = parts
+  while (!signal.aborted) {
+    try {
+      await redeemVouchers(parts)
+      await claimRewards(parts)
+    } catch (error) {
+      if (!signal.aborted) rt.log.debug('collecting earnings failed and is tried again', { why: String(error) })
+    }
+    await rt.clock.sleep(LOOK_MS, signal).catch(() => undefined)
+  }
+}
+
+/** r and vs of EIP-2098 from a 65-byte r‖s‖v signature. */
+export function compact(signature: Uint8Array): { r: Hex; vs: Hex } {
+  const vs = signature.slice(32, 64)
+  if (signature[64] === 28) vs[0] = (vs[0] ?? 0) | 0x80
+  return { r: `0x${toHex(signature.subarray(0, 32))}`, vs: `0x${toHex(vs)}` }
+}
+
+async function redeemVouchers(parts: EarnParts): Promise<void> {
+  const { rt, net, operator, signer } = parts
+  const { credits } = rt.chain.addresses
+  const due = parts.vouchers().flatMap(({ voucher, signature }) => {
+    const channel = rt.chain.channel(voucher.payer, operator, voucher.asset, net, voucher.channelId)
+    const gain = voucher.cumulative - (channel?.redeemed ?? 0n)
+    return voucher.asset === credits && gain >= parts.worth.credits ? [{ voucher, signature, gain }] : []
+  })
+  if (due.length === 0) return
+  const batch = due.sort((a, b) => (a.gain < b.gain ? 1 : -1)).slice(0, BATCH)
+  const items = batch.map(({ voucher, signature }) => {
+    const { payer, channelId, cumulative } = voucher
+    return { payer, channelId, cumulative, ...compact(signature) }
+  })
+  const key = `redeem:${items.map((item) => `${item.payer}:${item.channelId}:${item.cumulative}`).join(',')}`
+  const outcome = await signer.send({ contract: 'escrow', function: 'redeem', args: [operator, credits, net, items], key })
+  const gain = batch.reduce((sum, entry) => sum + entry.gain, 0n)
+  if (outcome.is === 'reverted') rt.log.warn('vouchers were refused', { error: outcome.error })
+  else rt.log.info('redeemed vouchers', { vouchers: batch.length, gain })
+}
+
+/** The newest active root of the reward pot. */
+const activeRoot = (parts: EarnParts): RootRow | null =>
+  parts.rt.chain
+    .roots(parts.net)
+    .filter((root) => root.state === 'active')
+    .at(-1) ?? null
+
+async function claimRewards(parts: EarnParts): Promise<void> {
+  const { rt, net, operator, signer } = parts
+  const root = activeRoot(parts)
+  if (root === null) return
+  const settlement = await settlementOf(parts, root)
+  const mine = settlement?.owners.find((owner) => owner.account === operator)
+  if (settlement === null || mine === undefined) return
+  const { asset } = root
+  if (mine.cumulative - rt.chain.claimed(net, asset, operator) >= parts.worth.cairn) {
+    const { detail, proof } = ownerProof(rt.crypto, settlement, mine)
+    const args = [net, asset, root.index, operator, mine.cumulative, detail, proof]
+    const outcome = await signer.send({ contract: 'rewards', function: 'claim', args, key: `claim:${net}:${root.index}` })
+    if (outcome.is === 'reverted') rt.log.warn('a claim was refused', { epoch: root.epoch, error: outcome.error })
+    else rt.log.info('claimed rewards', { epoch: root.epoch, cumulative: mine.cumulative })
+  }
+  await redeemProved(parts, root, settlement, mine)
+}
+
+const kept = new WeakMap<EarnParts, Map<Digest, Settlement>>()
+
+async function settlementOf(parts: EarnParts, root: RootRow): Promise<Settlement | null> {
+  const known = kept.get(parts) ?? new Map<Digest, Settlement>()
+  const found = known.get(root.dataHash)
+  if (found !== undefined) return found
+  const bytes = await fetchFile(parts.rt, parts.verifiers, root.dataHash)
+  if (bytes === null) return null
+  const settlement = settlementSchema.decode(bytes)
+  // Only the newest is asked for again and again.
+  kept.set(parts, new Map([[root.dataHash, settlement]]))
+  return settlement
+}
+
+export function ownerProof(crypto: Crypto, settlement: Settlement, owner: OwnerLine): { detail: Digest; proof: readonly Hex[] } {
+  const leaves = settlement.owners.map((line) => rewardLeaf(crypto, settlement.net as NetworkId, settlement.asset, line))
+  const tree = merkleTree(crypto, leaves)
+  const index = settlement.owners.findIndex((line) => line.account === owner.account)
+  return { detail: digestOf(detailRoot(crypto, owner.channels)), proof: tree.proof(index).map((hash): Hex => `0x${toHex(hash)}`) }
+}
+
+/** Takes what a silent payer's channel proved: only once its voucher has fallen `patienceEpochs` behind. */
+async function redeemProved(parts: EarnParts, root: RootRow, settlement: Settlement, mine: OwnerLine): Promise<void> {
+  const { rt, net, operator, signer } = parts
+  const { credits } = rt.chain.addresses
+  const byPayer = new Map<Account, SignedRate[]>()
+  for (const { payer, rate } of parts.rates()) byPayer.set(payer, [...(byPayer.get(payer) ?? []), rate])
+  for (const [payer, rates] of byPayer) {
+    const channel = channelKey(rt.crypto, payer, operator, credits, net, 0n)
+    const lines = mine.channels.filter((line) => line.channel === channel)
+    const priced = lines.flatMap((line) => {
+      const rate = rates.find((candidate) => candidate.unit === line.unit && candidate.channel === channel)
+      return rate === undefined || rate.numerator === 0n ? [] : [{ line, rate }]
+    })
+    const value = priced.reduce((sum, { line, rate }) => sum + (line.cumulative * rate.numerator) / rate.denominator, 0n)
+    const voucher = parts.vouchers().find((held) => held.voucher.payer === payer)?.voucher.cumulative ?? 0n
+    const row = rt.chain.channel(payer, operator, credits, net, 0n)
+    const behind = value - voucher
+    const patience = (value / BigInt(Math.max(1, root.epoch))) * BigInt(parts.patienceEpochs)
+    const gain = value - (row?.redeemed ?? 0n)
+    if (row === null || behind <= patience || gain < parts.worth.credits) continue
+    const tree = merkleTree(
+      rt.crypto,
+      mine.channels.map((line) => channelLeaf(rt.crypto, line)),
+    )
+    const units = priced
+      .map(({ line, rate }) => ({
+        unit: line.unit,
+        units: line.cumulative,
+        numerator: rate.numerator,
+        denominator: rate.denominator,
+        ...compact(rate.signature),
+        proof: tree.proof(mine.channels.indexOf(line)).map((hash): Hex => `0x${toHex(hash)}`),
+      }))
+      .sort((a, b) => (a.unit < b.unit ? -1 : 1))
+    const { detail, proof } = ownerProof(rt.crypto, settlement, mine)
+    const usage = { rewardAsset: root.asset, index: root.index, root: root.root, cumulative: mine.cumulative, detailRoot: detail, proof }
+    const id = { payer, payee: operator, asset: credits, net, channelId: 0n }
+    const outcome = await signer.send({
+      contract: 'escrow',
+      function: 'redeemProved',
+      args: [id, usage, units],
+      key: `proved:${payer}:${root.index}`,
+    })
+    if (outcome.is === 'reverted') rt.log.warn('proved usage was refused', { payer, error: outcome.error })
+    else rt.log.info('took proved usage without the payer', { payer, gain })
+  }
+}
