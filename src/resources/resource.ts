@@ -101,7 +101,19 @@ export interface JudgedClaim<K extends Kind> {
   readonly verdicts: readonly Verdict[]
 }
 
+/** Whose node this is and how it signs: keys stay behind these functions. */
+export interface NodeIdentity {
+  readonly net: NetworkId
+  /** Signs answers and receipts: 64 bytes (P-256) or 65 (secp256k1) over a 32-byte hash. */
+  readonly device: { readonly id: DeviceId; sign(hash: Uint8Array): Uint8Array }
+  /** The account that owns the device; 65 bytes of its own key or of a session key. */
+  readonly operator: { readonly account: Account; sign(hash: Uint8Array): Uint8Array }
+}
+
 export interface NodeRuntime extends Runtime {
+  readonly identity: NodeIdentity
+  /** Called once when the node can no longer do its work and must stop. */
+  readonly onFatal: (error: unknown) => void
   readonly network: Network
   readonly disk: Disk
   readonly database: Database
@@ -219,7 +231,7 @@ export interface Resource<K extends Kind> {
   /** Repair, respawn, migrate. */
   tend?(rt: GatewayRuntime, leases: AsyncIterable<LeaseHealth<K>>, signal: AbortSignal): Promise<void>
 
-  match(order: K['Order'], offers: readonly Offer<K['Terms']>[], seed: Seed): Match
+  match(crypto: Crypto, order: K['Order'], offers: readonly Offer<K['Terms']>[], seed: Seed): Match
   meter(
     sofar: Usage,
     mine: Signed<K['Work']>,

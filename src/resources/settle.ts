@@ -53,29 +53,42 @@ export interface EpochFacts {
   readonly allocated: bigint
 }
 
-/** What an answer's signature covers, so that it cannot be moved to another epoch, verifier, claim or slot. */
+/** Where an answer belongs. `claim`: the claim's bytes as they stand in the bundle. */
+export interface AnswerContext {
+  readonly net: NetworkId
+  readonly epoch: Epoch
+  readonly verifier: Account
+  readonly subject: SubjectId
+  readonly claim: Uint8Array
+  readonly slot: number
+}
+
+/**
+ * The 32 bytes that a device signs with its answer, so that it cannot be moved to another epoch, verifier, claim or slot.
+ * `blob`: SHA-256 of the encoded proof. A refusal's code and words are covered too: they are what the operator will read.
+ */
 export function answerHash(
-  crypto: Crypto,
-  at: { net: NetworkId; epoch: Epoch; verifier: Account; subject: SubjectId; claim: Uint8Array; slot: number },
-  body: { readonly blob: Digest } | { readonly code: string },
+  crypto: Pick<Crypto, 'sha256'>,
+  at: AnswerContext,
+  body: { readonly blob: Digest } | { readonly code: string; readonly why: string },
 ): Uint8Array {
-  const content = 'blob' in body ? bytesOf(body.blob) : crypto.sha256(utf8(`refusal ${body.code}`))
+  const isProof = 'blob' in body
   return crypto.sha256(
     concat([
-      utf8('cairn answer'),
+      utf8(isProof ? 'cairn answer: proof\0' : 'cairn answer: refusal\0'),
       bigEndian(BigInt(at.net), 4),
       bigEndian(BigInt(at.epoch), 4),
       bytesOf(at.verifier),
       bytesOf(at.subject),
       crypto.sha256(at.claim),
       bigEndian(BigInt(at.slot), 4),
-      content,
+      isProof ? bytesOf(body.blob) : concat([crypto.sha256(utf8(body.code)), crypto.sha256(utf8(body.why))]),
     ]),
   )
 }
 
 /** The seed of one subject's challenges: nobody chose it, and it is known to nobody before the nonce is opened. */
-export const subjectSeed = (crypto: Crypto, epochSeed: Digest, nonce: Uint8Array, subject: SubjectId): Seed =>
+export const subjectSeed = (crypto: Pick<Crypto, 'sha256'>, epochSeed: Digest, nonce: Uint8Array, subject: SubjectId): Seed =>
   crypto.sha256(bytesOf(epochSeed), nonce, bytesOf(subject)) as Seed
 
 /** The commitment that opens with `nonce`. */
@@ -295,11 +308,11 @@ function readAnswer<K extends Kind>(
   evidence: Evidence,
   device: DeviceRow,
   given: BundleAnswer | undefined,
-  at: Parameters<typeof answerHash>[1],
+  at: AnswerContext,
 ): Answer<K['Proof']> | { readonly bad: Reason } {
   const slot = BigInt(at.slot)
   if (given === undefined || given.is === 'silence') return { is: 'silence' }
-  const signed = given.is === 'refusal' ? { code: given.code } : given.blob === null ? null : { blob: given.blob }
+  const signed = given.is === 'refusal' ? { code: given.code, why: given.why } : given.blob === null ? null : { blob: given.blob }
   if (signed === null || !verifyDevice(crypto, device.signer, answerHash(crypto, at, signed), given.signature)) {
     return { bad: reason('unsigned-answer', { slot }) }
   }

@@ -1,8 +1,8 @@
 /** The provider's side of storage: keeps customers' pieces, signs for what it holds, and shows it when asked. */
-import type { Account } from '../../protocol/ids.ts'
+import type { Account, Epoch } from '../../protocol/ids.ts'
 import type { Duplex } from '../../runtime/index.ts'
 import { headHasher, setIdOf } from './data-set.ts'
-import { PROOF_PROTOCOL, STORAGE_PROTOCOL, storageReply } from './messages.ts'
+import { PROOF_PROTOCOL, STORAGE_PROTOCOL, type StorageChallenge, type StorageClaim, storageReply } from './messages.ts'
 import { treeHash } from './piece-tree.ts'
 import { openPieceStore, type PieceStore } from './pieces/index.ts'
 import { LIMIT, type ProviderContext, refuse, type StorageProviderOptions } from './provider/context.ts'
@@ -10,7 +10,7 @@ import { type ExchangeParts, serveProof, serveStorage } from './provider/exchang
 import { type HeldRate, type HeldVoucher, openLedger } from './provider/ledger.ts'
 import { createMeterDesk } from './provider/meter.ts'
 import { createOrderDesk } from './provider/orders.ts'
-import { createProofDesk } from './provider/proofs.ts'
+import { createProofDesk, type ProofDesk } from './provider/proofs.ts'
 import { createSetDesk } from './provider/sets.ts'
 import { createBufferPool } from './provider/transfer.ts'
 import { createUpkeep, type Upkeep } from './provider/upkeep.ts'
@@ -49,6 +49,11 @@ export interface StorageProvider {
   upkeep(): Promise<void>
   /** Takes no new exchanges and waits until the running ones are done, or `signal` fires. */
   drain(signal: AbortSignal): Promise<void>
+  /** One exchange of `/cairn/storage/1`, however it was reached. */
+  serve(io: Duplex): Promise<void>
+  /** What it answers for in `epoch`, fixed by the first call. */
+  claims(epoch: Epoch): readonly StorageClaim[]
+  show(challenge: StorageChallenge): ReturnType<ProofDesk['show']>
   /** Ends everything and makes it durable. */
   close(): Promise<void>
 }
@@ -138,6 +143,9 @@ export async function openStorageProvider(options: StorageProviderOptions): Prom
   }
 
   return {
+    serve: served(serveStorage),
+    claims: (epoch) => desks.proofs.all(epoch),
+    show: (challenge) => desks.proofs.show(challenge),
     promises: () => ({ vouchers: desks.at.ledger.allVouchers(), rates: desks.at.ledger.rates() }),
     upkeep: desks.upkeep.turn,
     drain,

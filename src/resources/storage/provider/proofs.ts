@@ -1,6 +1,6 @@
 /** Claims and proofs: what the provider answers for in an epoch, fixed before it begins, and the answers. */
 import { CairnError } from '../../../protocol/errors.ts'
-import { bytesOf, type Digest, digestOf, epoch as toEpoch } from '../../../protocol/ids.ts'
+import { bytesOf, type Digest, digestOf, type Epoch, epoch as toEpoch } from '../../../protocol/ids.ts'
 import { equalBytes } from '../../../std/bytes.ts'
 import { answerHash } from '../../settle.ts'
 import { challengeOf, nonceCommitment } from '../challenge.ts'
@@ -28,7 +28,13 @@ const refused = (code: string, why: string): ProofReply => ({ is: 'refused', cod
 export interface ProofDesk {
   claims(request: Claims): ProofReply
   prove(request: Prove): Promise<ProofReply>
+  /** What is answered for in an epoch, in the order of sets; the first call fixes it. */
+  all(epoch: Epoch): readonly StorageClaim[]
+  /** Shows the byte of a challenge without a verifier who asked for it; or says which piece is lost. */
+  show(challenge: StorageChallenge): Promise<Shown>
 }
+
+type Shown = Awaited<ReturnType<typeof prove>>
 
 export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
   const { options, ledger, pieces } = at
@@ -52,6 +58,11 @@ export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
     return a.position === b.position && a.version === b.version && a.root === b.root && a.count === b.count && a.totalBytes === b.totalBytes
   }
 
+  function show(challenge: StorageChallenge): Promise<Shown> {
+    const set = sets.load(challenge.setId, challenge.version)
+    return prove(set, Number(challenge.position), (pieceId: Digest, index) => pieces.prove(pieceId, index))
+  }
+
   async function answer(request: Prove, challenge: StorageChallenge, claimed: StorageClaim | null): Promise<Answer> {
     const head = claimed?.head ?? null
     const context = {
@@ -72,14 +83,23 @@ export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
     if (head.totalBytes === 0n) return refusal('empty', 'an empty set has no byte to show')
     const draw = { epochSeed: request.epochSeed, nonce: request.nonce, device: device.id, slot: challenge.slot }
     if (!sameChallenge(challenge, challengeOf(crypto, head, draw))) return refusal('wrong-challenge', 'the draw gives another challenge')
-    const set = sets.load(head.setId, head.version)
-    const made = await prove(set, Number(challenge.position), (pieceId: Digest, index) => pieces.prove(pieceId, index))
+    const made = await show(challenge)
     if (!made.ok) return refusal('lost', `piece ${made.lost} can not be read`)
     const proof = proofSchema.encode(made.proof)
     return { is: 'proof', proof, signature: device.sign(answerHash(crypto, context, { blob: digestOf(crypto.sha256(proof)) })) }
   }
 
   return {
+    show,
+    all(epoch) {
+      if (!ledger.isClaimed(epoch)) ledger.fixClaims(epoch)
+      const out: StorageClaim[] = []
+      for (let after: Digest | null = null; ; after = out.at(-1)?.head.setId ?? null) {
+        const page = ledger.claims(epoch, after, CLAIMS_PAGE)
+        out.push(...page)
+        if (page.length < CLAIMS_PAGE) return out
+      }
+    },
     claims(request) {
       const current = at.epoch()
       if (request.net !== net) return refused('other-network', `this provider serves network ${net}`)

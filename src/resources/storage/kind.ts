@@ -1,0 +1,18 @@
+/** The types by which storage differs from other resources. */
+import type { StorageChallenge, StorageClaim, StorageProof } from './messages.ts'
+import type { StorageWork } from './meter.ts'
+import type { StorageOrder } from './order.ts'
+import type { StorageCarry } from './score.ts'
+import type { StorageTerms } from './terms.ts'
+
+export interface StorageKind {
+  Terms: StorageTerms
+  Order: StorageOrder
+  Work: StorageWork
+  Claim: StorageClaim
+  Challenge: StorageChallenge
+  Proof: StorageProof
+  /** Nothing yet: see observe.ts. */
+  Observation: null
+  Carry: StorageCarry
+}
