@@ -4,7 +4,7 @@ import { deviceIdOf } from '../../protocol/device-signature.ts'
 import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import { createKernel } from '../../resources/storage/kernel/index.ts'
-import { openStorageProvider } from '../../resources/storage/provide.ts'
+import { openStorageProvider, type StorageProvider } from '../../resources/storage/provide.ts'
 import { DEFAULT_RATES } from '../../resources/storage/terms.ts'
 import { earnLoop } from '../../roles/node/index.ts'
 import { toHex } from '../../std/bytes.ts'
@@ -58,8 +58,8 @@ export async function nodeDaemon(folder: string): Promise<never> {
         operator: signer.account,
         signer,
         verifiers,
-        vouchers: () => provider.vouchers(),
-        rates: () => provider.rates(),
+        vouchers: () => provider.promises().vouchers,
+        rates: () => ratesByPayer(provider),
         worth: WORTH,
         patienceEpochs: PATIENCE_EPOCHS,
       },
@@ -73,6 +73,13 @@ export async function nodeDaemon(folder: string): Promise<never> {
       await world.close()
     }
   })
+}
+
+/** The rates that payers signed, each with the payer whose channel it names. */
+function ratesByPayer(provider: StorageProvider) {
+  return [...new Set(provider.promises().vouchers.map((held) => held.voucher.payer))].flatMap((payer) =>
+    provider.promises().rates.map((rate) => ({ payer, rate })),
+  )
 }
 
 /** Running exchanges get this long when the node is told to end. */

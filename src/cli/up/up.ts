@@ -62,7 +62,7 @@ export async function up(options: UpOptions): Promise<never> {
   const end = (code: number): void => {
     if (ending) return
     ending = true
-    stop(children, chain, release).finally(() => process.exit(code))
+    void stop(children, chain, release).finally(() => process.exit(code))
   }
   process.once('SIGINT', () => end(0))
   process.once('SIGTERM', () => end(0))

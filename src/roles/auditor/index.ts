@@ -1,0 +1,2 @@
+/** What an auditor does: trust nothing. */
+export { type AuditOutcome, type AuditParts, type AuditSubject, audit } from './audit.ts'
