@@ -64,6 +64,8 @@ export interface FakeChain {
   reorg(depth: number, drop?: boolean): void
   /** While away nothing is answered and no view advances; blocks go on. */
   setAway(away: boolean): void
+  /** Confirmed state as of the last block before `seconds`; null while the chain has not passed that time. */
+  asOf(seconds: number): ChainRows | null
   ledger(): readonly AssetLedger[]
   /** Contract storage, for comparisons. */
   readonly state: {
@@ -234,12 +236,9 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
     rebuild()
   }
 
-  async function send(sender: Account, call: ChainCall, deadlineMs: number): Promise<CallOutcome> {
-    const deadline = clock.monotonic() + deadlineMs
-    while (away) {
-      if (clock.monotonic() >= deadline) throw new CairnError('CHAIN_AWAY', { rpc: 'fake', why: 'it is out' })
-      await clock.sleep(Math.min(RETRY_MS, Math.max(deadline - clock.monotonic(), 1)), closed.signal)
-    }
+  async function send(sender: Account, call: ChainCall, signal: AbortSignal): Promise<CallOutcome> {
+    while (away) await clock.sleep(RETRY_MS, signal)
+    signal.throwIfAborted()
     const refused = simulate(sender, call)
     if (refused !== null) return { is: 'reverted', error: refused.error, data: refused.data }
     const { promise, resolve } = Promise.withResolvers<CallOutcome>()
@@ -262,18 +261,22 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
     return {
       account,
       async send(call, deadlineMs = SEND_MS) {
+        using deadline = clock.deadline(`${call.contract}.${call.function}`, deadlineMs, closed.signal)
         const key = call.key === undefined ? null : `${account} ${call.key}`
         const running = key === null ? undefined : keyed.get(key)
-        const work = running ?? send(account, call, deadlineMs)
+        // A keyed intent goes on after its caller gave up waiting; another one ends with its deadline.
+        const work = running ?? send(account, call, key === null ? deadline.signal : closed.signal)
+        work.catch(() => undefined)
         if (key !== null && running === undefined) {
           keyed.set(key, work)
           // A refused or failed intent changed nothing: its key is free again.
           work.then((outcome) => outcome.is === 'reverted' && keyed.delete(key)).catch(() => keyed.delete(key))
         }
-        using deadline = clock.deadline(`${call.contract}.${call.function}`, deadlineMs, closed.signal)
         const late = new Promise<never>((_, reject) => {
-          deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true })
+          const why = () => (away ? new CairnError('CHAIN_AWAY', { rpc: 'fake', why: 'it is out' }) : deadline.signal.reason)
+          deadline.signal.addEventListener('abort', () => reject(why()), { once: true })
         })
+        late.catch(() => undefined)
         return await Promise.race([work, late])
       },
     }
@@ -308,6 +311,12 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
       away = now
       view.degrade(now)
       if (!now) advance()
+    },
+    asOf(seconds) {
+      if ((rows.head()?.timestamp ?? 0) < seconds) return null
+      const then = createChainRows({ chainId, addresses, crypto })
+      for (const block of history) if (block.header.timestamp < seconds) then.add(block.header, block.events)
+      return then
     },
     ledger: () => ledgerOf({ addresses, tokens, registry, rewards, escrow, vaulted: credits.vault() + credits.topUpReserve() }),
     async close() {
