@@ -1,6 +1,6 @@
 /**
  * What each account owes and has promised (DESIGN §6, "Pay at rest"). Kept bytes count from the co-signed set, served bytes
- * as they leave. At the end of each epoch what is owed is noted; a voucher for it has the whole next epoch to arrive.
+ * as they leave. At the end of each epoch what is owed is noted; a voucher for it has until its root is out and one epoch more.
  * Exposure is bounded: one missed voucher stops uploads, three stop reads except recovery, after 30 days pieces may go.
  */
 import type { Account } from '../../../protocol/ids.ts'
@@ -101,8 +101,9 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
     const last = met.at(-1)
     if (last !== undefined) ledger.settleDues(account, last.epoch)
     const current = running.get(account)?.epoch ?? 0
-    // The voucher of an epoch may arrive until the next one ends.
-    const missed = dues.filter((due) => due.epoch > (last?.epoch ?? -1) && due.epoch < current - 1)
+    // A voucher follows the published root of its epoch, which may wait for a few, and has one more epoch to arrive.
+    const grace = 1 + (chain.network(net)?.rootEpochs ?? 1)
+    const missed = dues.filter((due) => due.epoch > (last?.epoch ?? -1) && due.epoch + grace < current)
     const oldest = missed[0]
     return {
       missed: missed.length,
