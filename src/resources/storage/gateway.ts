@@ -3,7 +3,7 @@ import type { Account, NetworkId } from '../../protocol/ids.ts'
 import type { ChainSigner } from '../../runtime/chain.ts'
 import type { GatewayRuntime } from '../resource.ts'
 import { createS3Door } from './doors/s3/index.ts'
-import { createKernel } from './kernel/index.ts'
+import { createKernel, type Kernel } from './kernel/index.ts'
 import type { Redundancy } from './layout.ts'
 import { type KeyTable, openKeyTable } from './store/access-keys.ts'
 import { type Corrupt, repairAll } from './store/repair.ts'
@@ -12,26 +12,38 @@ import { takeSnapshot } from './store/snapshot.ts'
 import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
 
-export interface StorageGatewayOptions {
+/** The world of a gateway without its doors: what the simulator has too. */
+export type BackendRuntime = Omit<GatewayRuntime, 'http'>
+
+export interface StorageBackendOptions {
   readonly net: NetworkId
   readonly account: Account
   readonly sessionKey: Uint8Array
   readonly storageRoot: Uint8Array
   readonly redundancy: Redundancy
-  readonly region: string
   readonly sync: boolean
   /** The session key's own transactions: the pointer on chain. */
   readonly signer: ChainSigner
+}
+
+export interface StorageGatewayOptions extends StorageBackendOptions {
+  readonly region: string
   readonly at: { readonly host: string; readonly port: number }
 }
 
-export interface StorageGateway {
+/** The object store and the loops that keep what it stored healthy. */
+export interface StorageBackend {
   readonly store: Store
+  /** Pieces whose providers served wrong bytes, until repair has replaced them. */
+  readonly corrupt: Corrupt
+  /** Runs until aborted. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface StorageGateway extends Pick<StorageBackend, 'store' | 'run'> {
   readonly keys: KeyTable
   readonly address: string
   readonly port: number
-  /** Runs until aborted. */
-  run(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,9 +56,8 @@ const REPAIRS_PER_EPOCH = 2
 /** Data sets are signed this far into an epoch, so that they are fixed before the next begins. */
 const SYNC_AT = 0.5
 
-export async function openStorageGateway(rt: GatewayRuntime, options: StorageGatewayOptions): Promise<StorageGateway> {
-  const { k, n } = options.redundancy
-  const kernel = await createKernel({ compute: rt.compute, k, n })
+/** Opens the store over `kernel`, which stays the caller's to close. */
+export function openStorageBackend(rt: BackendRuntime, kernel: Kernel, options: StorageBackendOptions): StorageBackend {
   const corrupt: Corrupt = new Set()
   const at = { ...rt, kernel, served: createServed(), ...options }
   const store = openStore(at, rt.database, {
@@ -56,6 +67,20 @@ export async function openStorageGateway(rt: GatewayRuntime, options: StorageGat
       rt.log.warn('a provider served wrong bytes', { segment: segment.id, shard: piece.shard, device: piece.device })
     },
   })
+  return {
+    store,
+    corrupt,
+    async run(signal) {
+      await Promise.all([store.run(signal), epochs(rt, options, store, signal), repairs(rt, options, store, corrupt, signal)])
+    },
+  }
+}
+
+/** A backend behind the S3 door. */
+export async function openStorageGateway(rt: GatewayRuntime, options: StorageGatewayOptions): Promise<StorageGateway> {
+  const { k, n } = options.redundancy
+  const kernel = await createKernel({ compute: rt.compute, k, n })
+  const { store, run } = openStorageBackend(rt, kernel, options)
   const keys = openKeyTable(rt.database)
   const handle = createS3Door({ ...rt, store: store.objects, keys, region: options.region })
   const listening = await rt.http.listen(options.at, handle)
@@ -64,9 +89,7 @@ export async function openStorageGateway(rt: GatewayRuntime, options: StorageGat
     keys,
     address: listening.address,
     port: listening.port,
-    async run(signal) {
-      await Promise.all([store.run(signal), epochs(rt, options, store, signal), repairs(rt, options, store, corrupt, signal)])
-    },
+    run,
     async close() {
       await listening.close()
       await kernel.close()
@@ -74,10 +97,10 @@ export async function openStorageGateway(rt: GatewayRuntime, options: StorageGat
   }
 }
 
-const epochSeconds = (rt: GatewayRuntime, net: NetworkId): number => rt.chain.network(net)?.epochSeconds ?? 60
+const epochSeconds = (rt: BackendRuntime, net: NetworkId): number => rt.chain.network(net)?.epochSeconds ?? 60
 
 /** Once an epoch: sign data sets, then take a snapshot and put its hash on chain. */
-async function epochs(rt: GatewayRuntime, options: StorageGatewayOptions, store: Store, signal: AbortSignal): Promise<void> {
+async function epochs(rt: BackendRuntime, options: StorageBackendOptions, store: Store, signal: AbortSignal): Promise<void> {
   for (let done = -1; !signal.aborted; ) {
     const length = epochSeconds(rt, options.net) * 1000
     const now = rt.clock.now()
@@ -100,7 +123,7 @@ async function epochs(rt: GatewayRuntime, options: StorageGatewayOptions, store:
   }
 }
 
-async function snapshot(rt: GatewayRuntime, options: StorageGatewayOptions, store: Store, signal: AbortSignal): Promise<void> {
+async function snapshot(rt: BackendRuntime, options: StorageBackendOptions, store: Store, signal: AbortSignal): Promise<void> {
   const known = rt.chain.pointer(options.account)
   await takeSnapshot(
     store,
@@ -116,8 +139,8 @@ async function snapshot(rt: GatewayRuntime, options: StorageGatewayOptions, stor
 }
 
 async function repairs(
-  rt: GatewayRuntime,
-  options: StorageGatewayOptions,
+  rt: BackendRuntime,
+  options: StorageBackendOptions,
   store: Store,
   corrupt: Corrupt,
   signal: AbortSignal,
@@ -134,7 +157,7 @@ async function repairs(
 }
 
 /** A loop outlives a failed step: the world may be better the next time. */
-async function step(rt: GatewayRuntime, what: string, work: () => Promise<void>): Promise<void> {
+async function step(rt: BackendRuntime, what: string, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -16,7 +16,8 @@ import { equalBytes } from '../../std/bytes.ts'
 import { openPayBook, type PayBook, provenFor } from './pay.ts'
 
 export interface PayParts {
-  readonly rt: GatewayRuntime
+  /** Paying needs no door. */
+  readonly rt: Omit<GatewayRuntime, 'http'>
   readonly resource: Resource<Kind>
   readonly payees: Payees
   readonly net: NetworkId
