@@ -12,6 +12,9 @@ import { merkleTree } from './merkle.ts'
 /** Share of what is left in a pot that one epoch may give: 1/1024, so a pot lasts and never runs dry at once. */
 const BUDGET_DIVISOR = 1024n
 
+/** Channels of one owner, over all units: customers and gateways that ever paid it. */
+export const CHANNELS_MAX = 100_000
+
 /** Cumulative proven units of one channel, as Escrow.redeemProved takes them. */
 export interface ChannelLine {
   readonly channel: Digest
@@ -81,8 +84,8 @@ export function rewardRoot(crypto: Crypto, net: NetworkId, asset: Address, owner
   )
 }
 
-/** What an epoch may give: a share of what the pot holds beyond what earlier roots allocated. */
-export const epochBudget = (funded: bigint, allocated: bigint): bigint => (funded - allocated) / BUDGET_DIVISOR
+/** What an epoch may give: a share of what the pot holds beyond what earlier roots allocated; nothing when it holds less. */
+export const epochBudget = (funded: bigint, allocated: bigint): bigint => (funded > allocated ? (funded - allocated) / BUDGET_DIVISOR : 0n)
 
 /**
  * Adds an epoch's rewards to the cumulative totals. Shares are floored, so their sum never exceeds the budget; what
@@ -99,17 +102,42 @@ export function addRewards(before: readonly OwnerLine[], weights: readonly Weigh
   return sortOwners([...owners.values()])
 }
 
-/** Adds proven units to owners' channels. */
-export function addUnits(owners: readonly OwnerLine[], account: Account, lines: readonly ChannelLine[]): readonly OwnerLine[] {
-  const found = owners.find((owner) => owner.account === account) ?? { account, cumulative: 0n, channels: [] }
-  const channels = new Map(found.channels.map((line) => [`${line.channel}${line.unit}`, line]))
-  for (const line of lines) {
-    const key = `${line.channel}${line.unit}`
-    const old = channels.get(key)
-    channels.set(key, { ...line, cumulative: (old?.cumulative ?? 0n) + line.cumulative })
+/** Units that one owner proved, to be added to its channels. */
+export interface OwnerUnits {
+  readonly account: Account
+  readonly lines: readonly ChannelLine[]
+}
+
+/**
+ * Adds proven units to owners' channels. An owner that has CHANNELS_MAX of them gets no new ones: whoever invents customers
+ * for itself must not make the settlement of all others too large to be written.
+ */
+export function addUnits(owners: readonly OwnerLine[], added: readonly OwnerUnits[]): readonly OwnerLine[] {
+  const byOwner = new Map<Account, ChannelLine[]>()
+  for (const { account, lines } of added) {
+    const known = byOwner.get(account)
+    if (known === undefined) byOwner.set(account, [...lines])
+    else known.push(...lines)
   }
-  const sorted = [...channels.values()].sort((a, b) => (`${a.channel}${a.unit}` < `${b.channel}${b.unit}` ? -1 : 1))
-  return sortOwners([...owners.filter((owner) => owner.account !== account), { ...found, channels: sorted }])
+  const out = new Map<Account, OwnerLine>(owners.map((owner) => [owner.account, owner]))
+  for (const [account, lines] of byOwner) {
+    const owner = out.get(account) ?? { account, cumulative: 0n, channels: [] }
+    const channels = addLines(owner.channels, lines)
+    if (channels.length > 0) out.set(account, { ...owner, channels })
+  }
+  return sortOwners([...out.values()])
+}
+
+function addLines(before: readonly ChannelLine[], lines: readonly ChannelLine[]): readonly ChannelLine[] {
+  const keyOf = (line: ChannelLine): string => `${line.channel}${line.unit}`
+  const channels = new Map(before.map((line) => [keyOf(line), line]))
+  for (const line of [...lines].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))) {
+    const old = channels.get(keyOf(line))
+    if (old !== undefined || channels.size < CHANNELS_MAX) {
+      channels.set(keyOf(line), { ...line, cumulative: (old?.cumulative ?? 0n) + line.cumulative })
+    }
+  }
+  return [...channels.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
 export const totalOf = (owners: readonly OwnerLine[]): bigint => owners.reduce((sum, owner) => sum + owner.cumulative, 0n)

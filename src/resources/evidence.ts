@@ -5,8 +5,9 @@
 
 import { z } from 'zod'
 import type { Crypto } from '../protocol/crypto.ts'
-import { CairnError } from '../protocol/errors.ts'
+import { CairnError, isCairnError } from '../protocol/errors.ts'
 import { type Digest, digestOf } from '../protocol/ids.ts'
+import { CHANNELS_MAX } from '../protocol/rewards.ts'
 import { schema, wire } from '../protocol/schema.ts'
 
 /** Subjects of one bundle; larger networks split their verifiers' assignments. */
@@ -82,27 +83,46 @@ export function packEvidence(crypto: Crypto, bundle: Omit<Bundle, 'blobs'>, blob
   return { digest: digestOf(crypto.sha256(bytes)), bytes, blobsDigest, blobs: blobBytes }
 }
 
-/** The index alone; throws CORRUPT when its bytes are not what was committed. */
-export function openBundle(crypto: Crypto, digest: Digest, bytes: Uint8Array): Bundle {
+/**
+ * The index alone. Null when the bytes that were committed are no bundle: then their verifier said nothing. Throws CORRUPT
+ * when they are not what was committed.
+ */
+export function openBundle(crypto: Crypto, digest: Digest, bytes: Uint8Array): Bundle | null {
   if (digestOf(crypto.sha256(bytes)) !== digest)
     throw new CairnError('CORRUPT', { what: `bundle ${digest}`, why: 'its bytes have another hash' })
-  return bundleSchema.decode(bytes)
+  return parsed(() => bundleSchema.decode(bytes))
 }
 
-/** Opens what was published under `digest`; throws CORRUPT when any byte is not what was committed. */
-export function openEvidence(crypto: Crypto, digest: Digest, bytes: Uint8Array, blobs: Uint8Array): Evidence {
+/** Opens what was published under `digest`; null and CORRUPT as for `openBundle`, for its proofs too. */
+export function openEvidence(crypto: Crypto, digest: Digest, bytes: Uint8Array, blobs: Uint8Array): Evidence | null {
   const bundle = openBundle(crypto, digest, bytes)
+  if (bundle === null) return null
   if (digestOf(crypto.sha256(blobs)) !== bundle.blobs) {
     throw new CairnError('CORRUPT', { what: `bundle ${digest}`, why: 'its proofs have another hash' })
   }
-  const byHash = new Map(blobsSchema.decode(blobs).map((blob) => [digestOf(crypto.sha256(blob)), blob]))
-  return { digest, bundle, blobs: byHash }
+  const proofs = parsed(() => blobsSchema.decode(blobs))
+  return proofs === null ? null : { digest, bundle, blobs: new Map(proofs.map((blob) => [digestOf(crypto.sha256(blob)), blob])) }
 }
 
+/** A verifier may commit the hash of anything; what it cannot do is to keep the others from settling. */
+function parsed<T>(decode: () => T): T | null {
+  try {
+    return decode()
+  } catch (error) {
+    if (isCairnError(error, 'MALFORMED') || isCairnError(error, 'LIMIT')) return null
+    throw error
+  }
+}
+
+/** How much a reason may say, and how many there are of one subject: enough for a person to read. */
+export const REASON_LIMITS = { reasons: 256, code: 64, name: 64, value: 500, entries: 32, evidence: 16, cid: 100 } as const
+/** Bundles that one settlement follows from. */
+export const BUNDLES_MAX = 1024
+
 const reason = z.strictObject({
-  code: wire.text(64),
-  data: z.record(z.string().max(64), z.string().max(500)),
-  evidence: wire.list(wire.text(100), 16),
+  code: wire.text(REASON_LIMITS.code),
+  data: z.record(z.string().max(REASON_LIMITS.name), z.string().max(REASON_LIMITS.value)),
+  evidence: wire.list(wire.text(REASON_LIMITS.cid), REASON_LIMITS.evidence),
 })
 
 /** What an epoch settled to: everything behind a root. Its SHA-256 is the root's dataHash. */
@@ -116,7 +136,7 @@ export const settlementSchema = schema(
     epoch: wire.uint(2 ** 32 - 1),
     asset: wire.address,
     /** Bundles that it follows from, by digest, sorted. */
-    bundles: wire.list(wire.digest, 1024),
+    bundles: wire.list(wire.digest, BUNDLES_MAX),
     /** dataHash of the settlement before it; null for the first. */
     previous: wire.digest.nullable(),
     budget: wire.bigint(128),
@@ -127,7 +147,7 @@ export const settlementSchema = schema(
         score: wire.uint(1_000_000),
         /** Units that count this epoch, as [unit, amount]. */
         units: wire.list(z.tuple([wire.text(64), wire.bigint(128)]), 16),
-        reasons: wire.list(reason, 256),
+        reasons: wire.list(reason, REASON_LIMITS.reasons),
       }),
       SUBJECTS_MAX,
     ),
@@ -135,7 +155,7 @@ export const settlementSchema = schema(
       z.strictObject({
         account: wire.account,
         cumulative: wire.bigint(128),
-        channels: wire.list(z.strictObject({ channel: wire.digest, unit: wire.digest, cumulative: wire.bigint(128) }), 100_000),
+        channels: wire.list(z.strictObject({ channel: wire.digest, unit: wire.digest, cumulative: wire.bigint(128) }), CHANNELS_MAX),
       }),
       SUBJECTS_MAX,
     ),

@@ -1,27 +1,16 @@
 /**
  * From committed evidence to the root: the same pure function for the verifier that publishes, the gateway that pays and
- * the auditor who trusts neither. It trusts no verdict of a bundle; it looks at claims, answers and signatures again.
+ * the auditor who trusts neither.
  */
-
 import type { Crypto } from '../protocol/crypto.ts'
-import { verifyDevice } from '../protocol/device-signature.ts'
-import {
-  type Account,
-  type Address,
-  bytesOf,
-  type Digest,
-  digestOf,
-  type Epoch,
-  type NetworkId,
-  type Seed,
-  type SubjectId,
-} from '../protocol/ids.ts'
+import { CairnError } from '../protocol/errors.ts'
+import { type Account, type Address, bytesOf, type Digest, digestOf, type Epoch, type NetworkId, type SubjectId } from '../protocol/ids.ts'
 import {
   addRewards,
   addUnits,
   channelKey,
   epochBudget,
-  type OwnerLine,
+  type OwnerUnits,
   rewardRoot,
   totalOf,
   unitId,
@@ -30,9 +19,12 @@ import {
 import { PPM } from '../protocol/units.ts'
 import type { DeviceRow } from '../runtime/chain.ts'
 import { assert } from '../std/assert.ts'
-import { bigEndian, compareBytes, concat, utf8 } from '../std/bytes.ts'
-import { type BundleAnswer, type Evidence, type Settlement, settlementSchema } from './evidence.ts'
-import type { Answer, ClaimFacts, JudgedClaim, Kind, Member, Reason, Resource, Score, Usage, Verdict } from './resource.ts'
+import { compareBytes } from '../std/bytes.ts'
+import { BUNDLES_MAX, type Evidence, REASON_LIMITS, type Settlement, settlementSchema } from './evidence.ts'
+import { because, type JudgeFacts, judgeBundle, nonceHash } from './judge.ts'
+import type { Kind, Member, Reason, Resource, Score, Usage } from './resource.ts'
+
+export { type AnswerContext, answerHash, nonceHash, subjectSeed } from './judge.ts'
 
 /** What the chain's event logs said at the epoch's cut-off: the same on every machine. */
 export interface EpochFacts {
@@ -48,58 +40,17 @@ export interface EpochFacts {
   readonly devices: readonly DeviceRow[]
   sessionActive(account: Account, key: Address): boolean
   nonceCommit(verifier: Account): Digest | null
+  /** The digest of the bundle that `verifier` committed in time; null when it committed none. */
+  committed(verifier: Account): Digest | null
   stakeOf(verifier: Account): bigint
   readonly funded: bigint
   readonly allocated: bigint
 }
 
-/** Where an answer belongs. `claim`: the claim's bytes as they stand in the bundle. */
-export interface AnswerContext {
-  readonly net: NetworkId
-  readonly epoch: Epoch
-  readonly verifier: Account
-  readonly subject: SubjectId
-  readonly claim: Uint8Array
-  readonly slot: number
-}
-
-/**
- * The 32 bytes that a device signs with its answer, so that it cannot be moved to another epoch, verifier, claim or slot.
- * `blob`: SHA-256 of the encoded proof. A refusal's code and words are covered too: they are what the operator will read.
- */
-export function answerHash(
-  crypto: Pick<Crypto, 'sha256'>,
-  at: AnswerContext,
-  body: { readonly blob: Digest } | { readonly code: string; readonly why: string },
-): Uint8Array {
-  const isProof = 'blob' in body
-  return crypto.sha256(
-    concat([
-      utf8(isProof ? 'cairn answer: proof\0' : 'cairn answer: refusal\0'),
-      bigEndian(BigInt(at.net), 4),
-      bigEndian(BigInt(at.epoch), 4),
-      bytesOf(at.verifier),
-      bytesOf(at.subject),
-      crypto.sha256(at.claim),
-      bigEndian(BigInt(at.slot), 4),
-      isProof ? bytesOf(body.blob) : concat([crypto.sha256(utf8(body.code)), crypto.sha256(utf8(body.why))]),
-    ]),
-  )
-}
-
-/** The seed of one subject's challenges: nobody chose it, and it is known to nobody before the nonce is opened. */
-export const subjectSeed = (crypto: Pick<Crypto, 'sha256'>, epochSeed: Digest, nonce: Uint8Array, subject: SubjectId): Seed =>
-  crypto.sha256(bytesOf(epochSeed), nonce, bytesOf(subject)) as Seed
-
-/** The commitment that opens with `nonce`. */
-export const nonceHash = (crypto: Crypto, nonce: Uint8Array): Digest => digestOf(crypto.keccak256(nonce))
-
-interface Judged {
-  readonly subject: SubjectId
-  readonly owner: Account
-  readonly score: Score
-  /** Payable units by payer. */
-  readonly payable: readonly { readonly payer: Account; readonly units: Usage }[]
+/** A settlement with the digest under which it was found. */
+export interface Settled {
+  readonly settlement: Settlement
+  readonly digest: Digest
 }
 
 /** Why a whole bundle does not count; null when it does. */
@@ -108,44 +59,41 @@ export function bundleFault(crypto: Crypto, resource: Resource<Kind>, facts: Epo
   if (bundle.resource !== resource.id || bundle.rules !== resource.rules) return 'it is judged by other rules'
   if (bundle.net !== facts.net || bundle.epoch !== facts.epoch) return 'it is about another epoch'
   if (bundle.seed !== facts.seed) return 'its seed is not the epoch’s'
+  // A nonce is public once its verifier has asked, so it alone does not tell who made a bundle.
+  if (facts.committed(bundle.verifier) !== evidence.digest) return 'its verifier did not commit it'
   if (facts.nonceCommit(bundle.verifier) !== nonceHash(crypto, bundle.nonce)) return 'its nonce does not open the commitment'
   return facts.stakeOf(bundle.verifier) > 0n ? null : 'its verifier has no stake'
 }
 
+/**
+ * Settles one epoch. `previous` is the settlement before it, null for the first. The order of `evidence` is of no
+ * consequence, nor is evidence given twice. Throws `CORRUPT` when `previous` is not of the same pot and resource.
+ */
 export function settle<K extends Kind>(
   crypto: Crypto,
   resource: Resource<K>,
   facts: EpochFacts,
   evidence: readonly Evidence[],
-  previous: { readonly settlement: Settlement; readonly digest: Digest } | null,
+  previous: Settled | null,
 ): Settlement {
-  const generic = resource as unknown as Resource<Kind>
-  const counted = evidence
-    .filter((one) => bundleFault(crypto, generic, facts, one) === null)
-    .sort((a, b) => compareBytes(bytesOf(a.digest), bytesOf(b.digest)))
+  checkPrevious(resource, facts, previous)
+  const counted = countedBundles(crypto, resource as unknown as Resource<Kind>, facts, evidence)
   const carryBytes = previous?.settlement.carry ?? null
-  const carry = carryBytes === null ? null : resource.schemas.Carry.decode(carryBytes)
-  let nextCarry: K['Carry'] | null = carry
-  const opinions = counted.map((one) => {
-    const judged = judge(crypto, resource, facts, one, carry)
-    nextCarry = judged.carry
-    return { weight: facts.stakeOf(one.bundle.verifier), judged: judged.subjects }
+  const before = carryBytes === null ? null : resource.schemas.Carry.decode(carryBytes)
+  const judgeFacts: JudgeFacts = { ...facts, devices: new Map(facts.devices.map((row) => [row.id, row])) }
+  const opinions = counted.map((one): Opinion<K> => {
+    const members = judgeBundle(crypto, resource, judgeFacts, one)
+    const { scores } = scoreAll(resource, facts.epoch, members, before)
+    return { weight: facts.stakeOf(one.bundle.verifier), members, scores }
   })
-  const agreed = agree(opinions)
-  const budget = epochBudget(facts.funded, facts.allocated)
-  const primary = resource.units[0]?.id ?? ''
-  let owners: readonly OwnerLine[] = addRewards(previous?.settlement.owners ?? [], weightsOf(agreed, primary), budget)
-  for (const one of agreed) {
-    for (const { payer, units } of one.payable) {
-      const channel = channelKey(crypto, payer, one.owner, facts.credits, facts.net, 0n)
-      const lines = Object.entries(units).map(([unit, cumulative]) => ({
-        channel,
-        unit: unitId(crypto, `${resource.id}.${unit}`),
-        cumulative,
-      }))
-      owners = addUnits(owners, one.owner, lines)
-    }
-  }
+  // Scored once more together, so that what is carried on follows from what was agreed and not from anyone's own opinion.
+  const members = agree(opinions)
+  const { scores, carry } = scoreAll(resource, facts.epoch, members, before)
+  const results = resultsOf(judgeFacts, members, scores)
+  const allocated = previous === null || facts.allocated > previous.settlement.total ? facts.allocated : previous.settlement.total
+  const budget = epochBudget(facts.funded, allocated)
+  const rewarded = addRewards(previous?.settlement.owners ?? [], weightsOf(results, resource.units[0]?.id ?? ''), budget)
+  const owners = addUnits(rewarded, unitsOf(crypto, resource, facts, results))
   return {
     rules: resource.rules,
     resource: resource.id,
@@ -155,9 +103,9 @@ export function settle<K extends Kind>(
     bundles: counted.map((one) => one.digest),
     previous: previous?.digest ?? null,
     budget,
-    scores: agreed.map(scoreLine),
+    scores: results.map(scoreLine),
     owners: owners.map((owner) => ({ ...owner, channels: owner.channels.map((line) => ({ ...line })) })),
-    carry: nextCarry === null ? null : resource.schemas.Carry.encode(nextCarry),
+    carry: carry === null ? null : resource.schemas.Carry.encode(carry),
     root: owners.length === 0 ? digestOf(new Uint8Array(32)) : rewardRoot(crypto, facts.net, facts.asset, owners),
     total: totalOf(owners),
   }
@@ -166,168 +114,156 @@ export function settle<K extends Kind>(
 export const settlementDigest = (crypto: Crypto, settlement: Settlement): Digest =>
   digestOf(crypto.sha256(settlementSchema.encode(settlement)))
 
-function scoreLine(one: Judged): Settlement['scores'][number] {
+function checkPrevious(resource: { readonly id: string }, facts: EpochFacts, previous: Settled | null): void {
+  if (previous === null) return
+  const { net, asset, epoch, resource: of } = previous.settlement
+  if (net === facts.net && asset === facts.asset && of === resource.id && epoch < facts.epoch) return
+  const why = `it is of epoch ${epoch} of network ${net}, resource ${of}`
+  throw new CairnError('CORRUPT', { what: `settlement ${previous.digest} before epoch ${facts.epoch}`, why })
+}
+
+/** Bundles that count, each once, in the order of their digests. */
+function countedBundles(crypto: Crypto, resource: Resource<Kind>, facts: EpochFacts, evidence: readonly Evidence[]): readonly Evidence[] {
+  const byDigest = new Map(evidence.filter((one) => bundleFault(crypto, resource, facts, one) === null).map((one) => [one.digest, one]))
+  const sorted = [...byDigest.values()].sort((a, b) => compareBytes(bytesOf(a.digest), bytesOf(b.digest)))
+  if (sorted.length <= BUNDLES_MAX) return sorted
+  // The most stake counts, so that a crowd of small stakers cannot make an epoch too large to be written down.
+  const stake = (one: Evidence): bigint => facts.stakeOf(one.bundle.verifier)
+  const most = sorted.toSorted((a, b) => (stake(a) > stake(b) ? -1 : stake(a) < stake(b) ? 1 : 0)).slice(0, BUNDLES_MAX)
+  return sorted.filter((one) => most.includes(one))
+}
+
+/** What one verifier's evidence shows. */
+interface Opinion<K extends Kind> {
+  readonly weight: bigint
+  readonly members: ReadonlyMap<SubjectId, Member<K>>
+  readonly scores: ReadonlyMap<SubjectId, Score>
+}
+
+/** Scores groups in the order of their keys, and in each its members in the order of their ids. */
+function scoreAll<K extends Kind>(
+  resource: Resource<K>,
+  epoch: Epoch,
+  members: ReadonlyMap<SubjectId, Member<K>>,
+  before: K['Carry'] | null,
+): { readonly scores: ReadonlyMap<SubjectId, Score>; readonly carry: K['Carry'] | null } {
+  const groups = new Map<string, Member<K>[]>()
+  for (const member of [...members.values()].sort((a, b) => (a.subject < b.subject ? -1 : 1))) {
+    const first = member.claims[0]
+    const key = first === undefined ? '' : resource.group({ id: member.subject, claim: first.claim })
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [member])
+    else group.push(member)
+  }
+  const scores = new Map<SubjectId, Score>()
+  let carry = before
+  for (const [key, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const result = resource.score({ key, epoch, members: group }, carry)
+    carry = result.carry
+    for (const score of result.scores) if (members.has(score.subject)) scores.set(score.subject, score)
+  }
+  return { scores, carry }
+}
+
+/**
+ * One opinion for each subject: that of the verifier at the stake-weighted median of the score, so that less than half of
+ * the stake cannot move it. A verifier that does not mention a subject says 0, or the smallest stake could alone bear
+ * witness for a device that the others had not yet seen. Of equal scores the first by digest is taken.
+ */
+function agree<K extends Kind>(opinions: readonly Opinion<K>[]): ReadonlyMap<SubjectId, Member<K>> {
+  const subjects = new Set(opinions.flatMap((opinion) => [...opinion.members.keys()]))
+  const total = opinions.reduce((sum, { weight }) => sum + weight, 0n)
+  const agreed = new Map<SubjectId, Member<K>>()
+  for (const subject of subjects) {
+    const entries = opinions
+      .map(({ weight, members, scores }) => ({ weight, member: members.get(subject), score: scores.get(subject)?.score ?? 0 }))
+      // Sorting is stable. Whoever says why comes before whoever says nothing.
+      .sort((a, b) => a.score - b.score || Number(a.member === undefined) - Number(b.member === undefined))
+    let sum = 0n
+    const median = entries.find(({ weight }) => {
+      sum += weight
+      return 2n * sum >= total
+    })
+    assert(median !== undefined, 'weights sum to their total')
+    agreed.set(subject, median.member ?? { subject, claims: [], refused: [because('not-asked')] })
+  }
+  return agreed
+}
+
+/** What a subject is paid for. */
+interface Result {
+  readonly subject: SubjectId
+  readonly owner: Account
+  readonly score: Score
+  /** Payable units by payer. */
+  readonly payable: readonly { readonly payer: Account; readonly units: Usage }[]
+}
+
+function resultsOf<K extends Kind>(
+  facts: JudgeFacts,
+  members: ReadonlyMap<SubjectId, Member<K>>,
+  scores: ReadonlyMap<SubjectId, Score>,
+): readonly Result[] {
+  const results: Result[] = []
+  for (const [subject, { claims }] of members) {
+    const owner = facts.devices.get(subject)?.owner
+    const score = scores.get(subject)
+    if (owner === undefined || score === undefined) continue
+    const met = claims.filter((claim) => claim.verdicts.every((verdict) => verdict.ok))
+    results.push({ subject, owner, score, payable: met.map(({ payer, worth }) => ({ payer, units: worth })) })
+  }
+  return results.sort((a, b) => compareBytes(bytesOf(a.subject), bytesOf(b.subject)))
+}
+
+function weightsOf(results: readonly Result[], unit: string): readonly Weight[] {
+  const weights = new Map<Account, bigint>()
+  for (const { owner, score, payable } of results) {
+    const proven = payable.reduce((sum, { units }) => sum + (units[unit] ?? 0n), 0n)
+    weights.set(owner, (weights.get(owner) ?? 0n) + (proven * BigInt(score.score)) / BigInt(PPM))
+  }
+  return [...weights].map(([account, weight]) => ({ account, weight }))
+}
+
+/** Proven units as lines of the channels through which they are paid. */
+function unitsOf(
+  crypto: Crypto,
+  resource: Pick<Resource<Kind>, 'id' | 'units'>,
+  facts: EpochFacts,
+  results: readonly Result[],
+): readonly OwnerUnits[] {
+  const unitIds = new Map(resource.units.map(({ id }) => [id, unitId(crypto, `${resource.id}.${id}`)]))
+  return results.flatMap(({ owner, payable }) =>
+    payable.map(({ payer, units }) => {
+      const channel = channelKey(crypto, payer, owner, facts.credits, facts.net, 0n)
+      const lines = [...unitIds].flatMap(([id, unit]) => {
+        const cumulative = units[id] ?? 0n
+        return cumulative > 0n ? [{ channel, unit, cumulative }] : []
+      })
+      return { account: owner, lines }
+    }),
+  )
+}
+
+function scoreLine(one: Result): Settlement['scores'][number] {
   const units = new Map<string, bigint>()
   for (const { units: usage } of one.payable)
     for (const [unit, amount] of Object.entries(usage)) units.set(unit, (units.get(unit) ?? 0n) + amount)
-  const text = (reason: Reason) => ({
-    code: reason.code,
-    data: Object.fromEntries(Object.entries(reason.data).map(([name, value]) => [name, String(value)])),
-    evidence: [...reason.evidence],
-  })
   return {
     subject: one.subject,
     owner: one.owner,
     score: one.score.score,
-    units: [...units.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
-    reasons: one.score.reasons.map(text),
+    units: [...units].sort(([a], [b]) => (a < b ? -1 : 1)),
+    reasons: one.score.reasons.slice(0, REASON_LIMITS.reasons).map(written),
   }
 }
 
-function weightsOf(agreed: readonly Judged[], unit: string): readonly Weight[] {
-  const weights = new Map<Account, bigint>()
-  for (const one of agreed) {
-    const proven = one.payable.reduce((sum, { units }) => sum + (units[unit] ?? 0n), 0n)
-    weights.set(one.owner, (weights.get(one.owner) ?? 0n) + (proven * BigInt(one.score.score)) / BigInt(PPM))
-  }
-  return [...weights.entries()].map(([account, weight]) => ({ account, weight }))
-}
-
-/**
- * One opinion for each subject: that of the verifier at the stake-weighted median of the score, so that less than half
- * of the stake cannot move it. Equal scores are ordered by the bundles' digests, which is their order here.
- */
-function agree(opinions: readonly { weight: bigint; judged: readonly Judged[] }[]): readonly Judged[] {
-  const bySubject = new Map<SubjectId, { weight: bigint; judged: Judged }[]>()
-  for (const { weight, judged } of opinions) {
-    for (const one of judged) {
-      const list = bySubject.get(one.subject) ?? []
-      list.push({ weight, judged: one })
-      bySubject.set(one.subject, list)
-    }
-  }
-  const agreed = [...bySubject.values()].map((list) => {
-    const sorted = [...list].sort((a, b) => a.judged.score.score - b.judged.score.score)
-    const total = sorted.reduce((sum, entry) => sum + entry.weight, 0n)
-    let sum = 0n
-    for (const entry of sorted) {
-      sum += entry.weight
-      if (2n * sum >= total) return entry.judged
-    }
-    return assert(false, 'weights sum to their total') as never
-  })
-  return agreed.sort((a, b) => compareBytes(bytesOf(a.subject), bytesOf(b.subject)))
-}
-
-interface Gathered<K extends Kind> {
-  readonly members: Member<K>[]
-  readonly payable: Map<SubjectId, Judged['payable']>
-}
-
-function judge<K extends Kind>(
-  crypto: Crypto,
-  resource: Resource<K>,
-  facts: EpochFacts,
-  evidence: Evidence,
-  carry: K['Carry'] | null,
-): { subjects: readonly Judged[]; carry: K['Carry'] | null } {
-  const groups = new Map<string, { members: Member<K>[]; payable: Map<SubjectId, Judged['payable']> }>()
-  const owners = new Map<SubjectId, Account>()
-  const seen = new Set<SubjectId>()
-  for (const entry of evidence.bundle.subjects) {
-    const device = facts.devices.find((row) => row.id === entry.subject)
-    if (device === undefined || seen.has(entry.subject)) continue
-    seen.add(entry.subject)
-    owners.set(entry.subject, device.owner)
-    const member = judgeSubject(crypto, resource, facts, evidence, entry, device)
-    const first = member.claims[0]
-    const key = first === undefined ? '' : resource.group({ id: entry.subject, claim: first.claim })
-    const group: Gathered<K> = groups.get(key) ?? { members: [], payable: new Map() }
-    group.members.push(member)
-    group.payable.set(
-      entry.subject,
-      member.claims
-        .filter((claim) => claim.verdicts.every((verdict) => verdict.ok))
-        .map((claim) => ({ payer: claim.payer, units: claim.worth })),
-    )
-    groups.set(key, group)
-  }
-  const subjects: Judged[] = []
-  let next = carry
-  for (const [key, group] of [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const result = resource.score({ key, epoch: facts.epoch, members: group.members }, next)
-    next = result.carry
-    for (const score of result.scores) {
-      const owner = owners.get(score.subject)
-      if (owner !== undefined) subjects.push({ subject: score.subject, owner, score, payable: group.payable.get(score.subject) ?? [] })
-    }
-  }
-  return { subjects, carry: next }
-}
-
-function judgeSubject<K extends Kind>(
-  crypto: Crypto,
-  resource: Resource<K>,
-  facts: EpochFacts,
-  evidence: Evidence,
-  entry: Evidence['bundle']['subjects'][number],
-  device: DeviceRow,
-): Member<K> {
-  const { bundle } = evidence
-  const claimFacts: ClaimFacts = { ...facts, subject: entry.subject, owner: device.owner, sessionActive: facts.sessionActive }
-  const seed = subjectSeed(crypto, facts.seed, bundle.nonce, entry.subject)
-  const keys = new Set<string>()
-  const claims: JudgedClaim<K>[] = []
-  const refused: Reason[] = []
-  entry.claims.forEach((bytes, index) => {
-    const claim = decoded(() => resource.schemas.Claim.decode(bytes))
-    const admission = claim === null ? null : resource.admit(crypto, claim, claimFacts)
-    if (claim === null || admission === null) refused.push(reason('malformed-claim', { claim: BigInt(index) }))
-    else if (!admission.ok) refused.push(admission.reason)
-    else if (keys.has(admission.key)) refused.push(reason('claimed-twice', { key: admission.key }))
-    else {
-      keys.add(admission.key)
-      const verdicts = resource.challenge(crypto, claim, seed).map((challenge, slot): Verdict => {
-        const given = entry.answers.find((answer) => answer.claim === index && answer.slot === slot)
-        const at = { net: facts.net, epoch: facts.epoch, verifier: bundle.verifier, subject: entry.subject, claim: bytes, slot }
-        const answer = readAnswer(crypto, resource, evidence, device, given, at)
-        return 'bad' in answer ? { ok: false, units: {}, reason: answer.bad } : resource.verify(crypto, challenge, answer, [])
-      })
-      claims.push({ claim, worth: admission.units, verdicts, payer: admission.payer })
-    }
-  })
-  return { subject: entry.subject, claims, refused }
-}
-
-const reason = (code: string, data: Reason['data']): Reason => ({ code, data, evidence: [] })
-
-/** An answer as the bundle holds it, once its signature and its bytes have been checked. */
-function readAnswer<K extends Kind>(
-  crypto: Crypto,
-  resource: Resource<K>,
-  evidence: Evidence,
-  device: DeviceRow,
-  given: BundleAnswer | undefined,
-  at: AnswerContext,
-): Answer<K['Proof']> | { readonly bad: Reason } {
-  const slot = BigInt(at.slot)
-  if (given === undefined || given.is === 'silence') return { is: 'silence' }
-  const signed = given.is === 'refusal' ? { code: given.code, why: given.why } : given.blob === null ? null : { blob: given.blob }
-  if (signed === null || !verifyDevice(crypto, device.signer, answerHash(crypto, at, signed), given.signature)) {
-    return { bad: reason('unsigned-answer', { slot }) }
-  }
-  if (given.is === 'refusal') return { is: 'refusal', reason: reason(`refused-${given.code}`, { slot, why: given.why }) }
-  const blob = given.blob === null ? undefined : evidence.blobs.get(given.blob)
-  if (blob === undefined) return { bad: reason('proof-unavailable', { slot }) }
-  const proof = decoded(() => resource.schemas.Proof.decode(blob))
-  return proof === null ? { bad: reason('malformed-proof', { slot }) } : { is: 'proof', proof, at: 0n }
-}
-
-/** Untrusted bytes that may be anything: what they say, or null. */
-function decoded<T>(decode: () => T): T | null {
-  try {
-    return decode()
-  } catch {
-    return null
+/** A reason cut to what a settlement may say: parts of it are the subject's own words, which must not keep it from being written. */
+function written(reason: Reason): Settlement['scores'][number]['reasons'][number] {
+  const { code, name, value, entries, evidence, cid } = REASON_LIMITS
+  const data = Object.entries(reason.data).slice(0, entries)
+  return {
+    code: reason.code.slice(0, code),
+    data: Object.fromEntries(data.map(([key, said]) => [key.slice(0, name), String(said).slice(0, value)])),
+    evidence: reason.evidence.slice(0, evidence).map((id) => id.slice(0, cid)),
   }
 }

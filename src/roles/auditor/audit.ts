@@ -5,7 +5,7 @@
 import type { Crypto } from '../../protocol/crypto.ts'
 import { type Digest, digestOf, type Epoch, type NetworkId } from '../../protocol/ids.ts'
 import { type ChainState, epochFacts } from '../../resources/epoch-facts.ts'
-import { bundleSchema, type Evidence, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
+import { type Evidence, openBundle, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
 import { bundleFault, settle } from '../../resources/settle.ts'
 import type { RootRow } from '../../runtime/chain.ts'
@@ -91,12 +91,16 @@ async function loadAll(parts: AuditParts, names: readonly Digest[]): Promise<Loa
     if (bytes === null) return { ok: false, differs: 'bundle', where: name, published: 'not to be had', recomputed: 'committed on chain' }
     const hash = digestOf(parts.crypto.sha256(bytes))
     if (hash !== name) return { ok: false, differs: 'bundle', where: name, published: hash, recomputed: name }
-    const bundle = bundleSchema.decode(bytes)
+    const bundle = openBundle(parts.crypto, name, bytes)
+    const malformed: Loaded = { ok: false, differs: 'bundle', where: name, published: 'it was counted', recomputed: 'it is no bundle' }
+    if (bundle === null) return malformed
     const blobs = await parts.read(bundle.blobs)
     const blobsHash = blobs === null ? 'not to be had' : digestOf(parts.crypto.sha256(blobs))
     if (blobs === null || blobsHash !== bundle.blobs)
       return { ok: false, differs: 'proofs', where: bundle.blobs, published: blobsHash, recomputed: bundle.blobs }
-    evidence.push(openEvidence(parts.crypto, name, bytes, blobs))
+    const opened = openEvidence(parts.crypto, name, bytes, blobs)
+    if (opened === null) return malformed
+    evidence.push(opened)
   }
   return { ok: true, evidence }
 }

@@ -124,10 +124,12 @@ async function resettle(parts: PayParts, claimed: Settlement): Promise<Settlemen
   if (outcome === null || outcome.is !== 'facts') return null
   const evidence: Evidence[] = []
   for (const digest of claimed.bundles) {
-    const bundle = await fetchFile(rt, parts.verifiers, digest)
-    const blobs = bundle === null ? null : await fetchFile(rt, parts.verifiers, openBundle(rt.crypto, digest, bundle).blobs)
-    if (bundle === null || blobs === null) return null
-    evidence.push(openEvidence(rt.crypto, digest, bundle, blobs))
+    const bytes = await fetchFile(rt, parts.verifiers, digest)
+    const bundle = bytes === null ? null : openBundle(rt.crypto, digest, bytes)
+    const blobs = bundle === null ? null : await fetchFile(rt, parts.verifiers, bundle.blobs)
+    const opened = bytes === null || blobs === null ? null : openEvidence(rt.crypto, digest, bytes, blobs)
+    if (opened === null) return null
+    evidence.push(opened)
   }
   const before = claimed.previous === null ? null : await fetchFile(rt, parts.verifiers, claimed.previous)
   if (claimed.previous !== null && before === null) return null

@@ -46,7 +46,8 @@ export async function loadEvidence(parts: Pick<VerifierParts, 'rt' | 'book' | 'p
   const file = async (name: Digest): Promise<Uint8Array | null> => (await book.readFile(name)) ?? (await fetchFile(rt, peers, name))
   const bytes = await file(digest)
   if (bytes === null) return null
-  const blobs = await file(openBundle(rt.crypto, digest, bytes).blobs)
+  const bundle = openBundle(rt.crypto, digest, bytes)
+  const blobs = bundle === null ? null : await file(bundle.blobs)
   return blobs === null ? null : openEvidence(rt.crypto, digest, bytes, blobs)
 }
 
