@@ -42,6 +42,9 @@ const NEVER = 4_000_000_000
 /** Local keys live for a year. */
 const SESSION_SECONDS = 365 * 24 * 3600
 const SETUP_MS = 120_000
+/** The verifiers stake in a network of their own, so that who is judged never chooses the judges. */
+const VERIFIER_NET = 1
+const STORAGE_NET = 2
 /** A local chain's reorgs are lost last blocks of a killed anvil; the setup is keyed and repeated. */
 const CONFIRMATIONS = 1
 
@@ -109,9 +112,8 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
       signers.set(wallet.account, known)
       return known
     }
-    const net = 1
-    await Promise.all(steps(world, plan, deployment, keys, signerFor, net))
-    return { deployment, net, keys, devices }
+    await Promise.all(steps(world, plan, deployment, keys, signerFor, STORAGE_NET))
+    return { deployment, net: STORAGE_NET, keys, devices }
   } finally {
     await Promise.all(queues.map((queue) => queue.close()))
   }
@@ -150,34 +152,34 @@ function steps(
   const give = (to: Account, amount: bigint) => send(holder, { contract: 'token', function: 'transfer', args: [to, amount] }, `give:${to}`)
   const all: Promise<unknown>[] = []
   const roles = { publisher: addresses.publisher, verifier: verifier.account, arbiter: holder.account }
-  all.push(
-    send(
-      holder,
-      { contract: 'networks', function: 'create', args: [paramsOf(plan, holder.account), roles, `0x${'00'.repeat(32)}`] },
-      'network',
-    ),
-  )
+  for (const [id, verifierNet] of [
+    [VERIFIER_NET, 0],
+    [STORAGE_NET, VERIFIER_NET],
+  ] as const) {
+    const args = [paramsOf(plan, holder.account, verifierNet), roles, `0x${'00'.repeat(32)}`]
+    all.push(send(holder, { contract: 'networks', function: 'create', args }, `network:${id}`))
+  }
   all.push(approve(holder, addresses.rewards, POT, 'pot'))
   all.push(send(holder, { contract: 'rewards', function: 'fund', args: [net, addresses.token, POT] }, 'pot'))
-  const stake = async (wallet: WalletKey): Promise<void> => {
+  const stake = async (wallet: WalletKey, where: number): Promise<void> => {
     const signer = signerFor(wallet)
     const given = give(wallet.account, OPERATOR_TOKENS)
     await given
     await Promise.all([
       approve(signer, addresses.staking, STAKE, `stake:${wallet.account}`),
-      send(signer, { contract: 'staking', function: 'bond', args: [net, STAKE] }, `bond:${wallet.account}`),
+      send(signer, { contract: 'staking', function: 'bond', args: [where, STAKE] }, `bond:${wallet.account}`),
     ])
   }
-  all.push(stake(keys.wallet(ACCOUNT.verifier)))
+  all.push(stake(keys.wallet(ACCOUNT.verifier), VERIFIER_NET))
   plan.nodes.forEach((node, index) => {
     const wallet = keys.wallet(ACCOUNT.operator(index))
-    all.push(stake(wallet).then(() => register(world, deployment, signerFor(wallet), node, net, send)))
+    all.push(stake(wallet, net).then(() => register(world, deployment, signerFor(wallet), node, net, send)))
   })
   all.push(fundCustomer(plan, world, deployment, keys, customer, give, approve, send, net))
   return all
 }
 
-const paramsOf = (plan: Plan, owner: Account) => ({
+const paramsOf = (plan: Plan, owner: Account, verifierNet: number) => ({
   minStake: STAKE,
   faultPenalty: STAKE / 10n,
   equivocationPenalty: STAKE / 20n,
@@ -194,7 +196,7 @@ const paramsOf = (plan: Plan, owner: Account) => ({
   reporterBps: 1000,
   operatorCutMaxBps: 5000,
   delegationRatio: 10,
-  verifierNet: 0,
+  verifierNet,
 })
 
 /** Registers a node's device, bound to its peer by the device's own signature, and announces where the peer listens. */
