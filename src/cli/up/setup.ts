@@ -20,6 +20,7 @@ import {
   loadDeployment,
   openTxQueue,
   saveDeployment,
+  type TxQueue,
 } from '../../runtime/real/chain/index.ts'
 import { present } from '../../std/assert.ts'
 import { fromHex, toHex } from '../../std/bytes.ts'
@@ -38,6 +39,8 @@ const CUSTOMER_CREDITS = 10_000n * 100_000n * 1_000_000n
 const CUSTOMER_TOKENS = 20_000n * CAIRN
 /** $100 earmarked for each operator: far more than three epochs of all that fits on it. */
 const EARMARK = 100n * 100_000n * 1_000_000n
+/** Native coins of the session key: for ten thousand pointers and more. */
+const SESSION_GAS = 10n * CAIRN
 const NEVER = 4_000_000_000
 /** Local keys live for a year. */
 const SESSION_SECONDS = 365 * 24 * 3600
@@ -112,11 +115,19 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
       signers.set(wallet.account, known)
       return known
     }
-    await Promise.all(steps(world, plan, deployment, keys, signerFor, STORAGE_NET))
+    await Promise.all([...steps(world, plan, deployment, keys, signerFor, STORAGE_NET), giveGas(world, plan, holderQueue)])
     return { deployment, net: STORAGE_NET, keys, devices }
   } finally {
     await Promise.all(queues.map((queue) => queue.close()))
   }
+}
+
+/** The session key publishes pointers, and is no account of the mnemonic that the local chain gave coins to. */
+async function giveGas(world: SetupWorld, plan: Plan, queue: TxQueue): Promise<void> {
+  const to: Hex = `0x${toHex(world.crypto.secp256k1.address(secret(plan.sessionKey)))}`
+  const intent = { to, data: '0x', value: SESSION_GAS, key: 'setup:gas', label: 'coins for the session key' } as const
+  const outcome = await queue.submit(intent, SETUP_MS)
+  if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: intent.label, reason: outcome.error })
 }
 
 const configOf = (holder: Account) => ({

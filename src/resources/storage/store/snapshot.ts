@@ -127,7 +127,10 @@ export async function takeSnapshot(
   const position = log.position()
   const known = JSON.parse(fact(parts, 'snapshot') ?? '{}') as { batch?: number; segments?: string[] }
   if (position.number === (known.batch ?? 0)) return false
-  const seq = (last?.seq ?? 0n) + 1n
+  // A number is used for one attempt only: its pieces may lie on providers already, with other bytes.
+  const tried = BigInt(fact(parts, 'snapshot tried') ?? '0')
+  const seq = ((last?.seq ?? 0n) > tried ? (last?.seq ?? 0n) : tried) + 1n
+  setFact(parts, 'snapshot tried', seq.toString())
   const key = at.random.bytes(32)
   const part = await storeStream(parts, key, signal)
   const { number: batch, last: lastEntry, hash } = position
