@@ -1,0 +1,74 @@
+/** All parties of a simulated network, started in the order in which `cairn up` starts them. */
+import type { Kind, Resource } from '../resources/resource.ts'
+import { storage } from '../resources/storage/index.ts'
+import type { Redundancy } from '../resources/storage/layout.ts'
+import { present } from '../std/assert.ts'
+import { type Customer, createBuckets, createCustomer } from './customers.ts'
+import { createGateway, type GatewayBend, type SimGateway } from './gateway.ts'
+import { createNode, type NodeBend, type SimNode } from './node.ts'
+import { createVerifier, type SimVerifier } from './verifier.ts'
+import type { World } from './world.ts'
+
+export interface NetworkOptions {
+  readonly world: World
+  readonly redundancy: Redundancy
+  readonly customers: number
+  readonly keysPerCustomer: number
+  readonly gatewayBend: GatewayBend
+  bendOf(node: number): NodeBend
+  /** What a verifier judges by; the audit and the gateway use the true resource. */
+  readonly verifierResource: Resource<Kind>
+}
+
+export interface SimNetwork {
+  readonly nodes: readonly SimNode[]
+  readonly verifiers: readonly SimVerifier[]
+  readonly gateway: SimGateway
+  readonly customers: readonly Customer[]
+  /** Takes the gateway away; calls that were under way end with it. */
+  crashGateway(): void
+  startGateway(): void
+}
+
+// Every resource is a Resource of some kind; roles need to know no more of it.
+export const storageKind = storage as unknown as Resource<Kind>
+
+export async function startNetwork(options: NetworkOptions): Promise<SimNetwork> {
+  const { world, redundancy } = options
+  const verifiers = world.verifiers.map((keys) =>
+    createVerifier({ world, keys, resource: options.verifierResource, publishes: keys.index === 0 }),
+  )
+  for (const verifier of verifiers) verifier.start()
+  const nodes = world.nodes.map((keys) => createNode({ world, keys, bend: options.bendOf(keys.index), verifiers }))
+  await world.clock.run(() => Promise.all(nodes.map((node) => node.start())))
+  const gateway = createGateway({ world, resource: storageKind, verifiers, redundancy, bend: options.gatewayBend })
+  let gone = Promise.withResolvers<void>()
+  await gateway.prepare()
+  gateway.start()
+  const customers = Array.from({ length: options.customers }, (_, i) =>
+    createCustomer({
+      name: `c${i}`,
+      account: world.customer.key.account,
+      prng: world.prng.fork(`customer ${i}`),
+      clock: world.clock,
+      keys: options.keysPerCustomer,
+      store: () => gateway.backend?.store.objects ?? null,
+      gone: () => gone.promise,
+      trace: (line) => world.trace.add(`${Math.floor(world.clock.monotonic())} ${line}`),
+    }),
+  )
+  const { objects } = present(gateway.backend, 'the gateway has started').store
+  await world.clock.run(() => createBuckets(objects, world.customer.key.account))
+  return {
+    nodes,
+    verifiers,
+    gateway,
+    customers,
+    crashGateway() {
+      gateway.crash()
+      gone.resolve()
+      gone = Promise.withResolvers()
+    },
+    startGateway: () => gateway.start(),
+  }
+}

@@ -1,0 +1,104 @@
+/** A verifier: the same loop as `cairn run verifier`, on a machine that can crash. */
+import { bytesOf, type PeerId, type SubjectId } from '../protocol/ids.ts'
+import { peerIdOf } from '../protocol/peer-id.ts'
+import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../protocol/typed-data.ts'
+import type { Kind, Resource } from '../resources/resource.ts'
+import { type Book, openBook, type PublishRequest, runVerifier } from '../roles/verifier/index.ts'
+import type { ChainCall } from '../runtime/chain.ts'
+import { toHex } from '../std/bytes.ts'
+import type { Prng } from '../std/prng.ts'
+import { type Machine, type Process, startProcess } from './process.ts'
+import type { VerifierKeys, World } from './world.ts'
+
+export interface SimVerifier {
+  readonly keys: VerifierKeys
+  readonly machine: Machine
+  readonly up: boolean
+  /** What it keeps, readable also while it is down: it lies on its disk. */
+  readonly book: Book
+  readonly address: string
+  start(): void
+  crash(): void
+}
+
+export interface VerifierOptions {
+  readonly world: World
+  readonly keys: VerifierKeys
+  readonly resource: Resource<Kind>
+  /** The first of the verifiers publishes, the others only commit their evidence. */
+  readonly publishes: boolean
+}
+
+export function createVerifier({ world, keys, resource, publishes }: VerifierOptions): SimVerifier {
+  const name = `verifier${keys.index}`
+  const prng = world.prng.fork(name)
+  const machine = world.machine(name, prng.fork('disk'))
+  const book = openBook(machine.database, machine.disk)
+  let life = 0
+  let process: Process | null = null
+  let address = ''
+
+  function boot(running: Process, stream: Prng): void {
+    const { chain } = world
+    const network = world.hub.join(keys.transport)
+    address = network.addresses[0] ?? ''
+    const peerOf = (subject: SubjectId): PeerId | null => {
+      const row = chain.view.device(subject)
+      if (row === null || row.endpoint === '') return null
+      const peer = peerIdOf(bytesOf(row.transportKey))
+      network.know(peer, [row.endpoint])
+      return peer
+    }
+    const signer = chain.signer(keys.key.account)
+    const others = world.verifiers.filter((other) => other.index !== keys.index)
+    const runtime = world.runtime(name, running, stream)
+    const work = runVerifier(
+      {
+        rt: { ...runtime, network, chain: chain.view, peerOf },
+        resource,
+        net: world.net,
+        book: openBook(running.database, running.disk),
+        signer,
+        stateAt: chain.asOf,
+        peers: others.map((other) => other.transport),
+        publish: publishes ? (root) => signer.send(publishCall(world, keys.key.secret, root)) : null,
+        underWay: new Set(),
+      },
+      running.signal,
+    )
+    work.catch((error: unknown) => runtime.log.error('the verifier stopped', { why: String(error) }))
+  }
+
+  return {
+    keys,
+    machine,
+    book,
+    get up() {
+      return process !== null
+    },
+    get address() {
+      return address
+    },
+    start() {
+      life += 1
+      process = startProcess(world.clock, machine)
+      boot(process, prng.fork(`life ${life}`))
+    },
+    crash() {
+      process?.kill()
+      process = null
+      world.hub.crash(keys.transport)
+      machine.disk.crash()
+    },
+  }
+}
+
+/** As the daemon's: the call that publishes a root with this verifier's signature. */
+function publishCall(world: World, secret: Uint8Array, request: PublishRequest): ChainCall {
+  const { crypto, chain, net } = world
+  const { token, publisher } = chain.addresses
+  const message = { net, asset: token, attempt: 0, setId: 0, ...request }
+  const hash = typedDataHash(crypto, domainSeparator(crypto, rootDomain(chain.view.chainId, publisher)), ROOT, message)
+  const signatures = `0x${toHex(crypto.secp256k1.sign(secret, hash))}`
+  return { contract: 'publisher', function: 'publish', args: [message, signatures], key: `root:${net}:${request.epoch}` }
+}
