@@ -22,8 +22,10 @@ function forbidden(from: string, to: string, has: (path: string) => boolean): st
   if (theirs === null || mine === theirs) return null
   if (upper === 'resources' && lower === 'resources' && mine !== null) return 'resources do not know each other'
   const door = `${theirs}/index.ts`
+  // A resource's customer side is a door of its own, so that a node or a verifier does not load it.
+  const gateway = lower === 'resources' && to === `${theirs}/gateway.ts`
   const hasDoor = lower === 'roles' || lower === 'resources'
-  return hasDoor && to !== door && has(door) ? `${theirs} is entered through its index.ts` : null
+  return hasDoor && to !== door && !gateway && has(door) ? `${theirs} is entered through its index.ts` : null
 }
 
 export function layerProblems(sources: readonly Source[]): string[] {

@@ -52,13 +52,15 @@ export function anyProblems(sources: readonly Source[]): string[] {
 
 /** What a resource folder may hold: the reader of one resource finds everything of the next in the same place. */
 const RESOURCE_FILES = new Set(
-  'README.md index.ts terms.ts provide.ts match.ts meter.ts challenge.ts verify.ts score.ts observe.ts tend.ts faults.ts messages.ts'.split(
+  'README.md index.ts kind.ts terms.ts provide.ts gateway.ts payees.ts match.ts meter.ts challenge.ts collect.ts verify.ts score.ts observe.ts tend.ts faults.ts messages.ts'.split(
     ' ',
   ),
 )
 
 /** Nouns of one resource that all its parts share and that no other resource has. */
-const SHARED_NOUNS: Readonly<Record<string, readonly string[]>> = { storage: ['layout.ts', 'object-store.ts', 'piece-tree.ts'] }
+const SHARED_NOUNS: Readonly<Record<string, readonly string[]>> = {
+  storage: ['data-set.ts', 'layout.ts', 'object-store.ts', 'order.ts', 'piece-tree.ts'],
+}
 
 export function resourceProblems(paths: readonly string[]): string[] {
   const problems: string[] = []

@@ -12,6 +12,9 @@ import { takeSnapshot } from './store/snapshot.ts'
 import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
 
+export { storagePayees } from './payees.ts'
+export { drawKey, type KeyTable } from './store/access-keys.ts'
+
 /** The world of a gateway without its doors: what the simulator has too. */
 export type BackendRuntime = Omit<GatewayRuntime, 'http'>
 
