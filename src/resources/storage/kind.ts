@@ -1,7 +1,8 @@
 /** The types by which storage differs from other resources. */
+
+import type { StorageOrder } from './match.ts'
 import type { StorageChallenge, StorageClaim, StorageProof } from './messages.ts'
 import type { StorageWork } from './meter.ts'
-import type { StorageOrder } from './order.ts'
 import type { StorageCarry } from './score.ts'
 import type { StorageTerms } from './terms.ts'
 

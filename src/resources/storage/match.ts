@@ -1,11 +1,14 @@
 /**
- * Where the pieces of a segment go. Pure: the same candidates and seed give the same placement. At most
- * ⌈n / eligible operators⌉ pieces to one operator, then spread over subnets, then by chance.
+ * Where the pieces of a segment go, and which offers take an order. Pure: the same candidates and seed give the same
+ * placement. At most ⌈n / eligible operators⌉ pieces to one operator, then spread over subnets, then by chance.
  */
-
+import { z } from 'zod'
 import type { Crypto } from '../../protocol/crypto.ts'
-import { type Account, bytesOf, type DeviceId } from '../../protocol/ids.ts'
+import { type Account, account, bytesOf, type Cid, type DeviceId, type Seed } from '../../protocol/ids.ts'
+import { schema, wire } from '../../protocol/schema.ts'
 import { compareBytes } from '../../std/bytes.ts'
+import type { Match, Offer, Reason } from '../resource.ts'
+import type { StorageTerms } from './terms.ts'
 
 export interface Candidate {
   readonly device: DeviceId
@@ -60,4 +63,59 @@ export function place(
     have: picked.length,
     why: `${candidates.length} nodes of ${operators} operators are reachable, and one operator may hold ${share} pieces of a segment`,
   }
+}
+
+/** Pieces of one segment: the erasure code works in GF(2^8). */
+const PIECES_MAX = 255
+
+export const orderSchema = schema(
+  'storage order',
+  256,
+  z.strictObject({
+    /** Pieces that should be placed, and how many must be. */
+    want: wire.uint(PIECES_MAX),
+    least: wire.uint(PIECES_MAX),
+    /** Bytes of each piece. */
+    bytes: wire.bigint(64),
+    /** Only offers of this region; '' for any. */
+    region: wire.text(64),
+    /** Unix milliseconds: offers that end before do not count. */
+    at: wire.bigint(64),
+  }),
+)
+export type StorageOrder = ReturnType<typeof orderSchema.decode>
+
+const because = (code: string, data: Reason['data'] = {}): Reason => ({ code, data, evidence: [] })
+
+/** Why an offer cannot take a piece of this order, whatever the others are; null when it can. */
+function unfit(order: StorageOrder, offer: Offer<StorageTerms>): Reason | null {
+  if (offer.expires <= order.at) return because('offer-expired', { expires: offer.expires })
+  if (offer.terms.capacity < order.bytes) return because('too-small', { capacity: offer.terms.capacity, bytes: order.bytes })
+  if (order.region !== '' && offer.terms.region !== order.region) return because('other-region', { region: offer.terms.region })
+  return null
+}
+
+/** The offers that take the pieces, each as role `piece`; when too few do, why each of the others does not. */
+export function matchOffers(crypto: Crypto, order: StorageOrder, offers: readonly Offer<StorageTerms>[], seed: Seed): Match {
+  const whyNot = new Map<Cid, Reason>()
+  const fit = new Map<DeviceId, Offer<StorageTerms>>()
+  for (const offer of offers) {
+    const reason = unfit(order, offer) ?? (fit.has(offer.device) ? because('second-offer-of-device') : null)
+    if (reason === null) fit.set(offer.device, offer)
+    else whyNot.set(offer.id, reason)
+  }
+  const operatorOf = (offer: Offer<StorageTerms>): Account => account(offer.operator)
+  // Offers carry no endpoint: the region stands for the subnet until nodes have been dialed.
+  const candidates = [...fit.values()].map((offer) => ({
+    device: offer.device,
+    operator: operatorOf(offer),
+    subnet: offer.terms.region,
+  }))
+  const placed = place(crypto, candidates, seed, { want: order.want, least: order.least, total: order.want })
+  if (placed.ok) {
+    return { ok: true, parts: placed.devices.flatMap((device) => ({ offer: (fit.get(device) as Offer<StorageTerms>).id, role: 'piece' })) }
+  }
+  const few = because('too-few-operators', { need: BigInt(placed.need), have: BigInt(placed.have) })
+  for (const offer of fit.values()) whyNot.set(offer.id, few)
+  return { ok: false, whyNot }
 }
