@@ -2,7 +2,7 @@
 import type { Crypto } from '../../../protocol/crypto.ts'
 import type { Account, NetworkId } from '../../../protocol/ids.ts'
 import type { ChainView } from '../../../runtime/chain.ts'
-import type { Clock, Log, Metrics, Network, Random } from '../../../runtime/index.ts'
+import type { Clock, Compute, Log, Metrics, Network, Random } from '../../../runtime/index.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Redundancy } from '../layout.ts'
 import type { Served } from './served.ts'
@@ -15,6 +15,7 @@ export interface StoreContext {
   readonly metrics: Metrics
   readonly network: Network
   readonly chain: ChainView
+  readonly compute: Compute
   readonly kernel: Kernel
   readonly served: Served
   readonly net: NetworkId

@@ -10,7 +10,9 @@ import { equalBytes, toHex } from '../../../std/bytes.ts'
 import { buildSet, headHasher, setIdOf } from '../data-set.ts'
 import { MANIFEST_PAGE, type ManifestEntry, type SetHead } from '../messages.ts'
 import { treeHash } from '../piece-tree.ts'
-import { manageOrder, receiveReply, sendRequest } from './exchange.ts'
+import { adoptManifest } from './adopt.ts'
+import { manageOrder, Refusal, receiveReply, sendRequest } from './exchange.ts'
+import { lastHead, saveHead } from './heads.ts'
 import type { StoreParts } from './parts.ts'
 
 /** A head outlives a gateway's holidays and no more; CONTRACTS allows 35 days. */
@@ -34,7 +36,7 @@ export async function syncDevice(parts: StoreParts, device: DeviceRow): Promise<
   const now = Math.floor(at.clock.now() / 1000)
   if (adds.length === 0 && removes.length === 0 && (last === null || last.expiresAt > now + RENEW_SECONDS)) return { is: 'current' }
   const entries = metadata.segments.manifest(device.id)
-  const set = buildSet(treeHash(at.crypto), entries)
+  const set = buildSet(treeHash(at.crypto, at.compute.native.sha256Pairs), entries)
   const head: SetHead = {
     net: at.net,
     setId: setIdOf(at.crypto, at.net, device.id, at.account),
@@ -109,20 +111,21 @@ function checkSignature(parts: StoreParts, device: DeviceRow, hash: Uint8Array, 
   throw new CairnError('PROTOCOL', { peer: device.id, why: 'the data set is not signed by its operator' })
 }
 
-export function lastHead(parts: Pick<StoreParts, 'database'>, device: DeviceId): { version: bigint; expiresAt: number } | null {
-  const row = parts.database.prepare('SELECT version, expires FROM heads WHERE device = ?').get(device)
-  return row === null ? null : { version: BigInt(String(row['version'])), expiresAt: Number(row['expires']) }
-}
-
-export function saveHead(
-  parts: Pick<StoreParts, 'database'>,
-  device: DeviceId,
-  head: { version: bigint; expiresAt: number },
-  mine: Uint8Array,
-  theirs: Uint8Array,
-): void {
-  const sql = parts.database.prepare('INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?)')
-  sql.run(device, head.version.toString(), head.expiresAt, mine, theirs)
+/** A provider whose last set is not the one this side knows says `stale`: its set is adopted and changed from there. */
+async function syncOrAdopt(parts: StoreParts, device: DeviceRow): Promise<SyncOutcome> {
+  try {
+    return await syncDevice(parts, device)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'stale') throw error
+    const adopted = await adoptManifest(parts, device.id)
+    parts.at.log.warn('adopted a provider’s data set', {
+      device: device.id,
+      version: adopted.version,
+      pieces: adopted.pieces,
+      orphans: adopted.orphans,
+    })
+    return syncDevice(parts, device)
+  }
 }
 
 /** One pass over every provider that holds something; those that do not answer are tried again next time. */
@@ -134,7 +137,7 @@ export async function syncAll(parts: StoreParts): Promise<{ signed: number; miss
       const device = at.chain.device(id)
       if (device === null || !parts.providers.reachable(id)) return
       try {
-        const outcome = await syncDevice(parts, device)
+        const outcome = await syncOrAdopt(parts, device)
         if (outcome.is === 'signed') report.signed += 1
         if (outcome.is === 'missing') report.missing += outcome.pieces.length
       } catch (error) {

@@ -44,6 +44,8 @@ export interface WriterParts {
 
 /** How long a provider that is full or leaving is left alone before new pieces are offered again. */
 const CLOSED_MS = 60_000
+/** A refusal that explains a failed send has already arrived or never will. */
+const REASON_MS = 200
 
 /** Stores a segment. Throws NO_PROVIDERS or NOT_DURABLE; pieces already sent are dropped by their providers in time. */
 export async function writeSegment(
@@ -182,7 +184,7 @@ async function sendStripe(parts: WriterParts, writers: readonly PieceWriter[], l
       try {
         await writer.io.send((slab.shards[writer.shard] as Uint8Array).subarray(0, size))
       } catch (error) {
-        fail(parts, writer, error)
+        fail(parts, writer, await saidWhy(parts, writer, error))
       }
     })
     return writer.tail
@@ -194,6 +196,16 @@ async function sendStripe(parts: WriterParts, writers: readonly PieceWriter[], l
     await Promise.allSettled([digested, ...sends])
   }
   await digested
+}
+
+/** A provider that refuses a piece says so while its bytes are still on their way, and then stops listening. */
+async function saidWhy(parts: WriterParts, writer: PieceWriter, error: unknown): Promise<unknown> {
+  try {
+    await receiveReply(parts.at.clock, writer.io, 'stored', REASON_MS)
+    return error
+  } catch (reason) {
+    return reason instanceof Refusal ? reason : error
+  }
 }
 
 function fail(parts: WriterParts, writer: PieceWriter, error: unknown): void {
