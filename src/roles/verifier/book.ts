@@ -9,8 +9,8 @@ export interface EpochRow {
   readonly settlement: Digest | null
   readonly state: EpochState
 }
-/** In order of life; `void`: the chain gave no seed; `missed`: this verifier was away when it counted. */
-export type EpochState = 'committed' | 'collected' | 'settled' | 'published' | 'void' | 'missed'
+/** In order of life; `superseded`: a later root was published first; `void`: the chain gave no seed; `missed`: nobody’s evidence counts. */
+export type EpochState = 'committed' | 'collected' | 'settled' | 'published' | 'superseded' | 'void' | 'missed'
 
 export interface Book {
   epochs(limit: number): readonly EpochRow[]

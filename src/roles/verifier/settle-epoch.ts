@@ -55,7 +55,7 @@ export async function loadEvidence(parts: Pick<VerifierParts, 'rt' | 'book' | 'p
 export async function settleEpoch(parts: VerifierParts, epoch: Epoch): Promise<void> {
   const { rt, book, net } = parts
   const row = book.get(epoch)
-  if (row === null || row.state === 'void' || row.state === 'missed' || row.state === 'published') return
+  if (row === null || row.state === 'void' || row.state === 'missed' || row.state === 'published' || row.state === 'superseded') return
   if (row.state === 'settled' && row.settlement !== null) return publish(parts, epoch, row.settlement)
   const seconds = rt.chain.network(net)?.epochSeconds ?? 0
   const state = parts.stateAt(epochTimes(seconds, epoch).cutoff)
@@ -84,12 +84,23 @@ export async function readSettlement(book: Book, digest: Digest): Promise<Settle
   return settlementSchema.decode(bytes)
 }
 
+/** Seconds from which the chain takes the next root of the pot: an interval after the last one was published. */
+function publishableAt(parts: VerifierParts): number {
+  const network = parts.rt.chain.network(parts.net)
+  const last = parts.rt.chain.roots(parts.net).at(-1)
+  if (network === null || last === undefined) return 0
+  return last.activeAt - network.challengeSeconds + network.rootEpochs * network.epochSeconds
+}
+
 async function publish(parts: VerifierParts, epoch: Epoch, digest: Digest): Promise<void> {
   const { rt, book, net } = parts
-  if (rt.chain.roots(net).some((root) => root.epoch === epoch)) return book.mark(epoch, 'published')
+  const roots = rt.chain.roots(net)
+  if (roots.some((root) => root.epoch === epoch)) return book.mark(epoch, 'published')
+  // Totals are cumulative, so a later root pays for this epoch, too.
+  if (roots.some((root) => root.epoch > epoch)) return book.mark(epoch, 'superseded')
   const settlement = await readSettlement(book, digest)
   const send = parts.publish
-  if (send === null || settlement.owners.length === 0) return
+  if (send === null || settlement.owners.length === 0 || (rt.chain.head()?.timestamp ?? 0) < publishableAt(parts)) return
   once(parts, `root:${net}:${epoch}`, async () => {
     const outcome = await send({ epoch, root: settlement.root, total: settlement.total, dataHash: digest })
     if (outcome.is === 'reverted') rt.log.warn('a root was refused', { epoch, error: outcome.error })
