@@ -66,7 +66,7 @@ export async function openChainAccess(options: {
   return {
     deployment,
     view: indexer.view,
-    asOf: indexer.asOf,
+    asOf: remembered(indexer),
     signer(secret) {
       const queue = openTxQueue({ rpc, clock, log, database, chain, chainId, secret, confirmations: CONFIRMATIONS, pollMs: POLL_MS })
       queues.push(queue)
@@ -75,5 +75,23 @@ export async function openChainAccess(options: {
     async close() {
       await Promise.all([indexer.close(), ...queues.map((queue) => queue.close())])
     },
+  }
+}
+
+/** Epochs that are being settled or paid at a time; each is asked about every second until it is done. */
+const REMEMBERED = 4
+
+/** A replay reads every stored event, so the last few are kept; a reorg forgets them. */
+function remembered(indexer: Indexer): Indexer['asOf'] {
+  const kept = new Map<string, NonNullable<ReturnType<Indexer['asOf']>>>()
+  return (seconds) => {
+    const key = `${indexer.rebuilds()} ${seconds}`
+    const known = kept.get(key)
+    if (known !== undefined) return known
+    const state = indexer.asOf(seconds)
+    if (state === null) return null
+    kept.set(key, state)
+    for (const oldest of kept.keys()) if (kept.size > REMEMBERED) kept.delete(oldest)
+    return state
   }
 }

@@ -194,11 +194,11 @@ async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, r
   ])
 }
 
-/** The local four numbers; fewer than eight nodes keep fewer pieces. */
-function redundancyOf(nodes: number): typeof LOCAL_REDUNDANCY {
+/** The local four numbers. Fewer than eight nodes keep fewer pieces, and still one more than a write waits for if they can. */
+export function redundancyOf(nodes: number): typeof LOCAL_REDUNDANCY {
   if (nodes >= LOCAL_REDUNDANCY.n) return LOCAL_REDUNDANCY
-  const k = Math.max(1, Math.floor(nodes / 2))
-  const ack = Math.max(k, Math.min(nodes, k + 2))
+  const k = Math.max(1, Math.min(Math.floor(nodes / 2), nodes - 3))
+  const ack = Math.min(nodes, k + 2)
   return { k, ack, repairBelow: Math.min(nodes, ack + 1), n: nodes }
 }
 
