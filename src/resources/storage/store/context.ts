@@ -38,6 +38,6 @@ export const TIMING = {
   dial: 3_000,
   /** A data shard later than this makes a read ask for one more. */
   hedge: 150,
-  /** Orders outlive the longest transfer they cover and little more, since a piece may not be dropped before. */
-  order: 15 * 60_000,
+  /** Orders outlive the transfer of a segment over a slow line, and little more, since a piece may not be dropped before. */
+  order: 3_600_000,
 } as const

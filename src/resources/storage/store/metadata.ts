@@ -86,6 +86,8 @@ export const segmentsOf = (parts: readonly PartRecord[]): readonly SegmentRecord
 export function openMetadata(database: Database): Metadata {
   openTables(database)
   const segments = openSegmentTable(database)
+  // Nobody writes yet: what was staged belongs to writes that a crash ended.
+  database.transaction(() => segments.dropStaged(null))
   const sql = {
     bucket: database.prepare('SELECT * FROM buckets WHERE name = ?'),
     buckets: database.prepare('SELECT * FROM buckets WHERE account = ? ORDER BY name'),
@@ -132,7 +134,7 @@ export function openMetadata(database: Database): Metadata {
     const { record } = commit
     for (const segment of segmentsOf(record.parts)) {
       if (commit.shared || commit.upload !== undefined) segments.addReference(segment.id)
-      else segments.add(segment)
+      else if (!segments.keepStaged(segment.id)) segments.add(segment)
     }
     sql.put.run(commit.bucket, key, record.size, record.etag, record.modified, objectSchema.encode(withoutPieces(record)))
     append({ op: 'object', bucket: commit.bucket, key: commit.key, record })

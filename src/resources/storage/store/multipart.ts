@@ -3,7 +3,7 @@ import { concat, fromHex, toHex } from '../../../std/bytes.ts'
 import { combineCrc } from '../../../std/crc-combine.ts'
 import type { DigestKind } from '../kernel/kernel.ts'
 import type { ObjectStore, PartInfo } from '../object-store.ts'
-import { bucketOf, infoOf, type StoreParts, withPieces } from './parts.ts'
+import { bucketOf, infoOf, type StoreParts, stagingOf, withPieces } from './parts.ts'
 import { storeBody } from './put.ts'
 import type { ObjectRecord } from './records.ts'
 import type { Upload, UploadedPart } from './uploads.ts'
@@ -28,12 +28,15 @@ export function createMultipart(parts: StoreParts): Multipart {
     async putPart({ tenant, bucket, key, uploadId, part, body, checksum, signal }) {
       if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }
       if (uploads.get(bucket, key, uploadId) === null) return { is: 'no-upload' }
-      const stored = await storeBody(parts, parts.keyring, { bucket, source: body, checksum, inlineAllowed: false }, signal)
+      const staging = stagingOf(parts)
+      const stored = await storeBody(parts, parts.keyring, { bucket, source: body, checksum, inlineAllowed: false, staging }, signal)
       if (stored.is === 'bad-body') return { is: 'bad-body', code: stored.code, why: stored.why }
       const { size, md5: etag, checksums, part: record } = stored.body
       if (record === null) return { is: 'bad-body', code: 'InvalidRequest', why: 'a part has a body' }
       const uploaded: UploadedPart = { number: part, etag, size, modified: at.clock.now(), checksums, record }
-      return uploads.putPart(uploadId, uploaded) ? { is: 'stored', part: partInfo(uploaded) } : { is: 'no-upload' }
+      if (uploads.putPart(uploadId, uploaded)) return { is: 'stored', part: partInfo(uploaded) }
+      staging.drop(record.segments)
+      return { is: 'no-upload' }
     },
     async listParts(tenant, bucket, key, uploadId, after, limit) {
       if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }

@@ -10,7 +10,7 @@ import type { Keyring } from './keys.ts'
 import type { LogShipper } from './log.ts'
 import type { Bucket, Metadata } from './metadata.ts'
 import type { Providers } from './providers.ts'
-import type { StoredBody } from './put.ts'
+import type { Staging, StoredBody } from './put.ts'
 import type { ObjectRecord, PartRecord } from './records.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -72,3 +72,9 @@ export function withPieces(parts: StoreParts, record: ObjectRecord): ObjectRecor
   })
   return { ...record, parts: record.parts.map(filled) }
 }
+
+/** Staging over the segment table, each step durable on its own. */
+export const stagingOf = (parts: StoreParts): Staging => ({
+  stage: (segment) => parts.database.transaction(() => parts.metadata.segments.stage(segment)),
+  drop: (segments) => parts.database.transaction(() => parts.metadata.segments.dropStaged(segments.map((segment) => segment.id))),
+})

@@ -32,6 +32,12 @@ export async function storeBody(parts: WriterParts, keyring: Keyring, body: Inco
   }
 }
 
+/** Where the segments of an unfinished object are registered; see SegmentTable.stage. */
+export interface Staging {
+  stage(segment: SegmentRecord): void
+  drop(segments: readonly SegmentRecord[]): void
+}
+
 /** A body and what the store is to do with it. */
 export interface Incoming {
   readonly bucket: string
@@ -39,6 +45,7 @@ export interface Incoming {
   /** The additional checksum that is kept with the object. */
   readonly checksum: DigestKind | null
   readonly inlineAllowed: boolean
+  readonly staging: Staging
 }
 
 function kindsOf(body: BodySource): readonly DigestKind[] {
@@ -99,15 +106,22 @@ async function storePart(parts: WriterParts, keyring: Keyring, body: Incoming, s
         fill: (slab: Slab, bytes: number) => fill(body.source, slab.plain.subarray(0, bytes)),
         digest: (slab: Slab, bytes: number) => digester.update(slab, 0, bytes),
       }
-      segments.push(await writeSegment(parts, source, { key, partId, segment: segments.length, firstFrame: 0 }, signal))
+      const segment = await writeSegment(parts, source, { key, partId, segment: segments.length, firstFrame: 0 }, signal)
+      segments.push(segment)
+      // The rest may take longer than this segment's orders last, and a piece in no data set is dropped after that.
+      if (start + SEGMENT_PLAIN_BYTES < size) body.staging.stage(segment)
     }
     await expectEnd(body.source)
   } catch (error) {
     digester.abort()
+    body.staging.drop(segments)
     throw error
   }
   const judged = judge(body, await digester.finish())
-  if (!judged.ok) return { is: 'bad-body', code: judged.code, why: judged.why }
+  if (!judged.ok) {
+    body.staging.drop(segments)
+    return { is: 'bad-body', code: judged.code, why: judged.why }
+  }
   const wrappedKey = wrapKey(at.crypto, at.random, keyring.bucket(body.bucket), partId, key)
   return {
     is: 'body',

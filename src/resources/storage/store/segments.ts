@@ -10,6 +10,12 @@ export interface SegmentTable {
   /** Registers a segment with one reference. Its pieces enter the next data sets. */
   add(segment: SegmentRecord): void
   addReference(id: Digest): void
+  /** Registers a segment of an object that is still being written, so that data sets name its pieces meanwhile. */
+  stage(segment: SegmentRecord): void
+  /** The object is committed: a staged segment keeps its reference. False when it was not staged. */
+  keepStaged(id: Digest): boolean
+  /** The object will not be: drops those of `ids` (all, when null) that are still staged. */
+  dropStaged(ids: readonly Digest[] | null): void
   /** Drops a reference; with the last one the pieces leave the manifests. */
   release(id: Digest): void
   get(id: Digest): SegmentRecord | null
@@ -51,6 +57,9 @@ export function openSegmentTable(database: Database): SegmentTable {
   const sql = {
     addSegment: database.prepare('INSERT INTO segments VALUES (?, ?, ?, ?, ?, 1)'),
     addPiece: database.prepare('INSERT INTO pieces (id, segment, batch, shard, device, size, root) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    stage: database.prepare('INSERT INTO staged VALUES (?)'),
+    unstage: database.prepare('DELETE FROM staged WHERE segment = ?'),
+    staged: database.prepare('SELECT segment FROM staged'),
     reference: database.prepare('UPDATE segments SET refs = refs + ? WHERE id = ? RETURNING refs'),
     segment: database.prepare('SELECT * FROM segments WHERE id = ?'),
     pieces: database.prepare('SELECT id, shard, device, root FROM pieces WHERE segment = ? ORDER BY shard'),
@@ -89,25 +98,38 @@ export function openSegmentTable(database: Database): SegmentTable {
     }
   }
 
+  const release = (id: Digest): void => {
+    const refs = Number(sql.reference.get(-1, id)?.['refs'] ?? -1)
+    assert(refs >= 0, `segment ${id} has a reference to drop`)
+    if (refs > 0) return
+    for (const piece of database.prepare('SELECT id, device, signed FROM pieces WHERE segment = ?').all(id)) drop(piece)
+    sql.dropSegment.run(id)
+  }
+
   const place = (id: Digest, pieceBytes: number, piece: PlacedPiece): void => {
     sql.addPiece.run(piece.pieceId, id, null, piece.shard, piece.device, pieceBytes, piece.root)
   }
 
+  const add = (segment: SegmentRecord): void => {
+    sql.addSegment.run(segment.id, segment.plainBytes, segment.pieceBytes, segment.k, segment.n)
+    for (const piece of segment.pieces) place(segment.id, segment.pieceBytes, piece)
+  }
+
   return {
-    add(segment) {
-      sql.addSegment.run(segment.id, segment.plainBytes, segment.pieceBytes, segment.k, segment.n)
-      for (const piece of segment.pieces) place(segment.id, segment.pieceBytes, piece)
+    add,
+    stage(segment) {
+      add(segment)
+      sql.stage.run(segment.id)
+    },
+    keepStaged: (id) => sql.unstage.run(id).changes > 0,
+    dropStaged(ids) {
+      const staged = ids ?? sql.staged.all().map((row) => digest(String(row['segment'])))
+      for (const id of staged) if (sql.unstage.run(id).changes > 0) release(id)
     },
     addReference(id) {
       assert(sql.reference.get(1, id) !== null, `segment ${id} is known when it is shared`)
     },
-    release(id) {
-      const refs = Number(sql.reference.get(-1, id)?.['refs'] ?? -1)
-      assert(refs >= 0, `segment ${id} has a reference to drop`)
-      if (refs > 0) return
-      for (const piece of database.prepare('SELECT id, device, signed FROM pieces WHERE segment = ?').all(id)) drop(piece)
-      sql.dropSegment.run(id)
-    },
+    release,
     get,
     move(id, pieces) {
       const row = sql.segment.get(id)

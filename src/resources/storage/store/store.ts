@@ -11,7 +11,7 @@ import { createKeyring, unwrapKey, wrapKey } from './keys.ts'
 import { createLogShipper } from './log.ts'
 import { list, openMetadata } from './metadata.ts'
 import { createMultipart } from './multipart.ts'
-import { bucketOf, infoOf, recordOf, type StoreParts, withPieces } from './parts.ts'
+import { bucketOf, infoOf, recordOf, type StoreParts, stagingOf, withPieces } from './parts.ts'
 import { createProviders } from './providers.ts'
 import { storeBody } from './put.ts'
 import type { ObjectRecord, PlacedPiece, SegmentRecord } from './records.ts'
@@ -137,10 +137,17 @@ async function put(parts: StoreParts, request: PutRequest): ReturnType<ObjectSto
   if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }
   const conditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined
   if (conditional && preconditionFails(conditions, parts.metadata.object(bucket, key)?.etag ?? null)) return { is: 'precondition-failed' }
-  const stored = await storeBody(parts, parts.keyring, { bucket, source: body, checksum: request.checksum, inlineAllowed: true }, signal)
+  const staging = stagingOf(parts)
+  const stored = await storeBody(
+    parts,
+    parts.keyring,
+    { bucket, source: body, checksum: request.checksum, inlineAllowed: true, staging },
+    signal,
+  )
   if (stored.is === 'bad-body') return stored
   const record = recordOf(parts, request, stored.body)
   const outcome = await parts.committer.commit({ bucket, key, record, conditions, shared: false }, parts.sync || record.inline !== null)
+  if (outcome !== 'stored') staging.drop(record.parts.flatMap((part) => part.segments))
   switch (outcome) {
     case 'stored':
       return { is: 'stored', info: infoOf(bucket, key, record) }

@@ -31,6 +31,7 @@ CREATE TABLE pieces (
 CREATE INDEX pieces_by_segment ON pieces (segment, shard);
 CREATE INDEX pieces_by_batch ON pieces (batch);
 CREATE INDEX pieces_by_device ON pieces (device, signed);
+CREATE TABLE staged (segment TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE removals (device TEXT NOT NULL, piece TEXT NOT NULL, PRIMARY KEY (device, piece)) STRICT, WITHOUT ROWID;
 CREATE TABLE log (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE log_batches (

@@ -83,7 +83,7 @@ export function openUploads(database: Database, segments: SegmentTable): Uploads
       database.transaction(() => {
         if (sql.get.get(id) === null) return false
         const old = sql.part.get(id, part.number)
-        for (const segment of part.record.segments) segments.add(segment)
+        for (const segment of part.record.segments) if (!segments.keepStaged(segment.id)) segments.add(segment)
         const record = { ...part.record, segments: part.record.segments.map((segment) => ({ ...segment, pieces: [] })) }
         const { number, size, etag, modified, checksums } = part
         sql.putPart.run(id, number, size, etag, modified, JSON.stringify(checksums), partSchema.encode(record))
