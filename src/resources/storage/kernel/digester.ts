@@ -97,7 +97,7 @@ class LaneDigester implements Digester {
     this.#id = lastId
     const started = this.#send({ is: 'digest-start', id: this.#id, kinds: this.#kinds }, lane)
     this.#before = started.then(() => undefined)
-    this.#feed(concat(this.#small), lane)
+    void this.#feed(concat(this.#small), lane)
     this.#small = []
     return lane
   }
