@@ -54,7 +54,7 @@ export function createGateway({ world, resource, verifiers, redundancy, bend }: 
   function boot(running: Process, kernel: Kernel): StorageBackend {
     const network = world.hub.join(customer.transport)
     const peers: PeerId[] = verifiers.map((verifier) => {
-      network.know(verifier.keys.transport, [verifier.address])
+      network.know(verifier.keys.transport, [verifier.keys.address])
       return verifier.keys.transport
     })
     const runtime = world.runtime('gateway', running, prng.fork(`life ${life}`))

@@ -4,7 +4,8 @@ import { storage } from '../resources/storage/index.ts'
 import type { Redundancy } from '../resources/storage/layout.ts'
 import { present } from '../std/assert.ts'
 import { type Customer, createBuckets, createCustomer } from './customers.ts'
-import { createGateway, type GatewayBend, type SimGateway } from './gateway.ts'
+import { createGateway, type SimGateway } from './gateway.ts'
+import type { Bends } from './mutants.ts'
 import { createNode, type NodeBend, type SimNode } from './node.ts'
 import { createVerifier, type SimVerifier } from './verifier.ts'
 import type { World } from './world.ts'
@@ -14,10 +15,8 @@ export interface NetworkOptions {
   readonly redundancy: Redundancy
   readonly customers: number
   readonly keysPerCustomer: number
-  readonly gatewayBend: GatewayBend
+  readonly bends: Pick<Bends, 'gateway' | 'book' | 'verifierResource'>
   bendOf(node: number): NodeBend
-  /** What a verifier judges by; the audit and the gateway use the true resource. */
-  readonly verifierResource: Resource<Kind>
 }
 
 export interface SimNetwork {
@@ -36,12 +35,12 @@ export const storageKind = storage as unknown as Resource<Kind>
 export async function startNetwork(options: NetworkOptions): Promise<SimNetwork> {
   const { world, redundancy } = options
   const verifiers = world.verifiers.map((keys) =>
-    createVerifier({ world, keys, resource: options.verifierResource, publishes: keys.index === 0 }),
+    createVerifier({ world, keys, resource: options.bends.verifierResource, publishes: keys.index === 0, bendBook: options.bends.book }),
   )
   for (const verifier of verifiers) verifier.start()
   const nodes = world.nodes.map((keys) => createNode({ world, keys, bend: options.bendOf(keys.index), verifiers }))
   await world.clock.run(() => Promise.all(nodes.map((node) => node.start())))
-  const gateway = createGateway({ world, resource: storageKind, verifiers, redundancy, bend: options.gatewayBend })
+  const gateway = createGateway({ world, resource: storageKind, verifiers, redundancy, bend: options.bends.gateway })
   let gone = Promise.withResolvers<void>()
   await gateway.prepare()
   gateway.start()

@@ -2,7 +2,8 @@
 
 import type { Account } from '../protocol/ids.ts'
 import type { SignedRate, SignedVoucher } from '../resources/payees.ts'
-import { openStorageProvider, type StorageProvider } from '../resources/storage/index.ts'
+import type { Fault } from '../resources/resource.ts'
+import { openStorageProvider, type StorageKind, type StorageProvider } from '../resources/storage/index.ts'
 import { earnLoop } from '../roles/node/index.ts'
 import type { FakeDisk } from '../runtime/fake/index.ts'
 import type { Disk, Network } from '../runtime/index.ts'
@@ -22,12 +23,16 @@ const PATIENCE_EPOCHS = 3
 export interface NodeBend {
   network?(network: Network): Network
   disk?(disk: Disk): Disk
+  /** Who serves in place of the honest provider. */
+  cheat?: Fault<StorageKind>
 }
 
 export interface SimNode {
   readonly keys: NodeKeys
   readonly machine: Machine & { readonly disk: FakeDisk }
+  /** Null while it is down or starting, and for cheaters, whose insides are nobody's business. */
   readonly provider: StorageProvider | null
+  /** Running, or on its way up. */
   readonly up: boolean
   start(): Promise<void>
   /** Power loss. */
@@ -49,28 +54,38 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
   let process: Process | null = null
   let provider: StorageProvider | null = null
 
-  async function boot(running: Process, stream: Prng): Promise<StorageProvider> {
+  async function boot(running: Process, stream: Prng): Promise<StorageProvider | null> {
     const { chain, crypto } = world
     const joined = world.hub.join(keys.transport)
     const network = bend.network?.(joined) ?? joined
+    for (const { keys: verifier } of verifiers) network.know(verifier.transport, [verifier.address])
     const runtime = world.runtime(name, running, stream)
+    const identity = {
+      net: world.net,
+      device: { id: keys.device.id, sign: (hash: Uint8Array) => crypto.secp256k1.sign(keys.device.secret, hash) },
+      operator: { account: keys.operator.account, sign: (hash: Uint8Array) => crypto.secp256k1.sign(keys.operator.secret, hash) },
+    }
+    const files = { disk: bend.disk?.(running.disk) ?? running.disk, database: running.database }
+    const onFatal = (error: unknown): void => runtime.log.error('the disk is failing; the node stops', { why: String(error) })
+    const prices = { kept: RATES['byte-second'], served: RATES['byte-served'] }
+    if (bend.cheat !== undefined) {
+      const terms = { ...prices, capacity: BigInt(QUOTA_BYTES), region: '' }
+      await bend.cheat.provide({ ...runtime, ...files, identity, onFatal, network, chain: chain.view }, terms)
+      return null
+    }
     const opened = await openStorageProvider({
       runtime,
-      disk: bend.disk?.(running.disk) ?? running.disk,
-      database: running.database,
+      ...files,
+      ...identity,
       chain: chain.view,
       network,
-      net: world.net,
-      device: { id: keys.device.id, sign: (hash) => crypto.secp256k1.sign(keys.device.secret, hash) },
-      operator: { account: keys.operator.account, sign: (hash) => crypto.secp256k1.sign(keys.operator.secret, hash) },
       asset: chain.addresses.credits,
-      rates: { kept: RATES['byte-second'], served: RATES['byte-served'] },
+      rates: prices,
       quotaBytes: QUOTA_BYTES,
       reserveBytes: 0,
       kernel: null,
-      onFatal: (error) => runtime.log.error('the disk is failing; the node stops', { why: String(error) }),
+      onFatal,
     })
-    for (const { keys: verifier, address } of verifiers) network.know(verifier.transport, [address])
     const earning = earnLoop(
       {
         rt: { ...runtime, network, chain: chain.view },
@@ -96,7 +111,7 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
       return provider
     },
     get up() {
-      return provider !== null
+      return process !== null
     },
     async start() {
       life += 1

@@ -16,7 +16,6 @@ export interface SimVerifier {
   readonly up: boolean
   /** What it keeps, readable also while it is down: it lies on its disk. */
   readonly book: Book
-  readonly address: string
   start(): void
   crash(): void
 }
@@ -27,21 +26,21 @@ export interface VerifierOptions {
   readonly resource: Resource<Kind>
   /** The first of the verifiers publishes, the others only commit their evidence. */
   readonly publishes: boolean
+  /** Where a planted bug takes hold. */
+  bendBook(book: Book): Book
 }
 
-export function createVerifier({ world, keys, resource, publishes }: VerifierOptions): SimVerifier {
+export function createVerifier({ world, keys, resource, publishes, bendBook }: VerifierOptions): SimVerifier {
   const name = `verifier${keys.index}`
   const prng = world.prng.fork(name)
   const machine = world.machine(name, prng.fork('disk'))
   const book = openBook(machine.database, machine.disk)
   let life = 0
   let process: Process | null = null
-  let address = ''
 
   function boot(running: Process, stream: Prng): void {
     const { chain } = world
     const network = world.hub.join(keys.transport)
-    address = network.addresses[0] ?? ''
     const peerOf = (subject: SubjectId): PeerId | null => {
       const row = chain.view.device(subject)
       if (row === null || row.endpoint === '') return null
@@ -51,13 +50,14 @@ export function createVerifier({ world, keys, resource, publishes }: VerifierOpt
     }
     const signer = chain.signer(keys.key.account)
     const others = world.verifiers.filter((other) => other.index !== keys.index)
+    for (const other of others) network.know(other.transport, [other.address])
     const runtime = world.runtime(name, running, stream)
     const work = runVerifier(
       {
         rt: { ...runtime, network, chain: chain.view, peerOf },
         resource,
         net: world.net,
-        book: openBook(running.database, running.disk),
+        book: bendBook(openBook(running.database, running.disk)),
         signer,
         stateAt: chain.asOf,
         peers: others.map((other) => other.transport),
@@ -75,9 +75,6 @@ export function createVerifier({ world, keys, resource, publishes }: VerifierOpt
     book,
     get up() {
       return process !== null
-    },
-    get address() {
-      return address
     },
     start() {
       life += 1

@@ -77,6 +77,8 @@ export interface VerifierKeys {
   readonly index: number
   readonly key: Key
   readonly transport: PeerId
+  /** Where it listens, from its first start on. */
+  readonly address: string
 }
 
 export interface CustomerKeys {
@@ -150,13 +152,14 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
     },
   })
+  const hub = createFakeNetwork({ clock, random: createFakeRandom(prng.fork('network')), latency: LATENCY })
   const world: World = {
     options,
     prng,
     clock,
     crypto,
     compute: createInlineCompute(createNative()),
-    hub: createFakeNetwork({ clock, random: createFakeRandom(prng.fork('network')), latency: LATENCY }),
+    hub,
     chain,
     trace,
     net: STORAGE_NET,
@@ -168,11 +171,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       const transportKey: Hex = `0x${toHex(publicKeyOf(name))}`
       return { index, operator: keyOf(`operator ${index}`), device: { ...device, id }, transport: transportOf(name), transportKey }
     }),
-    verifiers: Array.from({ length: options.verifiers }, (_, index) => ({
-      index,
-      key: keyOf(`verifier ${index}`),
-      transport: transportOf(`verifier ${index}`),
-    })),
+    verifiers: Array.from({ length: options.verifiers }, (_, index) => {
+      const transport = transportOf(`verifier ${index}`)
+      return { index, key: keyOf(`verifier ${index}`), transport, address: addressOf(hub, transport) }
+    }),
     customer: {
       key: keyOf('customer'),
       session: keyOf('session'),
@@ -265,6 +267,13 @@ async function setUp(world: World): Promise<void> {
   }
 }
 
+/** A peer keeps its address over crashes, so that it can be announced before the peer first starts. */
+function addressOf(hub: FakeNetworkHub, peer: PeerId): string {
+  const [address] = hub.join(peer).addresses
+  hub.crash(peer)
+  return address ?? ''
+}
+
 /** Registers a node's device, bound to its peer by the device's own signature, and announces where the peer listens. */
 function registration({ crypto, chain, hub }: World, node: NodeKeys): ChainCall[] {
   const { transportKey } = node
@@ -272,9 +281,7 @@ function registration({ crypto, chain, hub }: World, node: NodeKeys): ChainCall[
   const separator = domainSeparator(crypto, registryDomain(chain.view.chainId, chain.addresses.devices))
   const hash = typedDataHash(crypto, separator, REGISTER, { ...consent, batch: zero })
   const signature = `0x${toHex(crypto.secp256k1.sign(node.device.secret, hash))}`
-  const network = hub.join(node.transport)
-  const record = `0x${toHex(utf8(network.addresses[0] ?? ''))}`
-  hub.crash(node.transport)
+  const record = `0x${toHex(utf8(addressOf(hub, node.transport)))}`
   return [
     { contract: 'devices', function: 'register', args: [{ ...consent, signer: node.device.address, signature }] },
     { contract: 'devices', function: 'updateEndpoint', args: [node.device.id, record] },

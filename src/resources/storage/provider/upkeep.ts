@@ -136,7 +136,11 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
         }),
         // Sixty turns' worth at a time, since each sorts the ids once.
         repeat('scrub', 60 * TURN_MS, signal, async () => {
-          for (let i = 0; i < 60 && !signal.aborted; i += 1) await scrub()
+          for (let i = 0; i < 60 && !signal.aborted; i += 1) {
+            await scrub()
+            // A small store is through at once; reading it again sixty times would find nothing new.
+            if (scrubAfter === null) break
+          }
         }),
       ])
     },
