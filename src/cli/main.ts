@@ -40,6 +40,61 @@ program
     else program.error(`there is no role ${role}: node, gateway or verifier`)
   })
 
+const more = (value: string, before: readonly string[]): readonly string[] => [...before, value]
+
+const account = program.command('account').description('the customer’s money')
+account
+  .command('show')
+  .description('balance and channels')
+  .option('--data <folder>', 'the network’s or gateway’s folder')
+  .option('--json', 'as JSON', false)
+  .option('--mnemonic', 'show the words that everything is derived from', false)
+  .action(async (options) => {
+    process.exitCode = await (await import('./verbs/account.ts')).showAccount(options)
+  })
+account
+  .command('top-up')
+  .argument('<dollars>', 'worth of credits, such as 12.50')
+  .description('buy credits with CAIRN and deposit them')
+  .option('--data <folder>', 'the network’s folder')
+  .option('--json', 'as JSON', false)
+  .option('--dry-run', 'only say what it would cost', false)
+  .option('--yes', 'do not ask', false)
+  .action(async (dollars: string, options) => {
+    process.exitCode = await (await import('./verbs/account.ts')).topUp(dollars, options)
+  })
+
+const key = program.command('key').description('S3 access keys: scoped, expiring credentials')
+key
+  .command('create')
+  .description('make a key')
+  .option('--bucket <name>', 'only this bucket; may be given again', more, [])
+  .option('--prefix <prefix>', 'only keys that start with this', '')
+  .option('--allow <permissions>', 'of read, write, delete, list', 'read,write,delete,list')
+  .option('--expires <duration>', 'such as 12h or 7d; never without it')
+  .option('--data <folder>', 'the network’s or gateway’s folder')
+  .option('--json', 'as JSON', false)
+  .action(async (options) => {
+    process.exitCode = await (await import('./verbs/key.ts')).createKey(options)
+  })
+key
+  .command('list')
+  .description('list keys, without their secrets')
+  .option('--data <folder>', 'the network’s or gateway’s folder')
+  .option('--json', 'as JSON', false)
+  .action(async (options) => {
+    process.exitCode = await (await import('./verbs/key.ts')).listKeys(options)
+  })
+key
+  .command('revoke')
+  .argument('<access-key>')
+  .description('end a key at once')
+  .option('--data <folder>', 'the network’s or gateway’s folder')
+  .option('--json', 'as JSON', false)
+  .action(async (accessKey: string, options) => {
+    process.exitCode = await (await import('./verbs/key.ts')).revokeKey(accessKey, options)
+  })
+
 try {
   await program.parseAsync(process.argv.length > 2 ? process.argv : [...process.argv, '--help'])
 } catch (error) {

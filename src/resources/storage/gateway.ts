@@ -13,7 +13,7 @@ import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
 
 export { storagePayees } from './payees.ts'
-export { drawKey, type KeyTable } from './store/access-keys.ts'
+export { drawKey, type KeyTable, openKeys } from './store/access-keys.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */
 export type BackendRuntime = Omit<GatewayRuntime, 'http'>

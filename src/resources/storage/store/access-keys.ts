@@ -3,6 +3,7 @@ import type { Account } from '../../../protocol/ids.ts'
 import type { UnixMs } from '../../../protocol/units.ts'
 import type { Database, Random, SqlRow } from '../../../runtime/index.ts'
 import type { AccessKey, AccessKeys } from '../object-store.ts'
+import { openTables } from './tables.ts'
 
 export interface KeyTable extends AccessKeys {
   add(key: AccessKey): void
@@ -74,4 +75,10 @@ export function openKeyTable(database: Database): KeyTable {
       return changed
     },
   }
+}
+
+/** The keys of a gateway's database, for a program beside the gateway. */
+export function openKeys(database: Database): KeyTable {
+  openTables(database)
+  return openKeyTable(database)
 }
