@@ -41,13 +41,17 @@ async function tick(parts: VerifierParts, signal: AbortSignal): Promise<void> {
   const head = rt.chain.head()
   if (network === null || head === null) return
   const current = epochOf(Math.floor(head.timestamp / network.epochSeconds))
-  for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(current + ahead))
+  // What is confirmed lies blocks behind: by then the shortest window to commit in would be over. A transaction that the
+  // clock sends too early is refused and sent again.
+  const now = Math.max(head.timestamp, Math.floor(rt.clock.now() / 1000))
+  const running = Math.floor(now / network.epochSeconds)
+  for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(running + ahead))
   await collect(parts, current, signal)
   for (let back = LOOK_BACK; back >= 1; back -= 1) {
-    if (current < back) continue
-    const epoch = epochOf(current - back)
+    if (running < back) continue
+    const epoch = epochOf(running - back)
     const { ends, cutoff } = epochTimes(network.epochSeconds, epoch)
-    if (head.timestamp >= ends && head.timestamp < cutoff) await commitBundle(parts, epoch)
+    if (now >= ends && now < cutoff) await commitBundle(parts, epoch)
     if (head.timestamp >= cutoff) await settleEpoch(parts, epoch)
   }
 }
