@@ -1,13 +1,6 @@
 /** The command line. Each verb loads its own code, so that `--help` costs nothing. */
-import { Command, InvalidArgumentError } from 'commander'
-
-const integer =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < least || value > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`)
-    return value
-  }
+import { Command } from 'commander'
+import { addCommands, integer } from './commands.ts'
 
 const program = new Command('cairn')
   .description('The open stack for decentralized physical infrastructure networks')
@@ -95,9 +88,11 @@ key
     process.exitCode = await (await import('./verbs/key.ts')).revokeKey(accessKey, options)
   })
 
+addCommands(program)
+
 try {
   await program.parseAsync(process.argv.length > 2 ? process.argv : [...process.argv, '--help'])
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exit(1)
+  process.exit(2)
 }

@@ -44,6 +44,24 @@ export async function fetchFile(
   return null
 }
 
+/**
+ * What `peers` say is under a digest, for whoever wants to know how it was altered: genuine bytes when somebody has them,
+ * else the first that were offered; null when there are none.
+ */
+export async function fetchAnyFile(
+  parts: { readonly network: Network; readonly clock: Clock; readonly crypto: Crypto },
+  peers: readonly PeerId[],
+  digest: Digest,
+): Promise<Uint8Array | null> {
+  let first: Uint8Array | null = null
+  for (const peer of peers) {
+    const bytes = await fetchFrom(parts, peer, digest).catch(() => null)
+    if (bytes !== null && digestOf(parts.crypto.sha256(bytes)) === digest) return bytes
+    first ??= bytes
+  }
+  return first
+}
+
 async function fetchFrom(
   parts: { readonly network: Network; readonly clock: Clock },
   peer: PeerId,

@@ -52,6 +52,8 @@ const LEAST_BYTES = 24_000n
 const LAG_MS = 15_000
 /** Epochs of the book that may have been settled since the last look. */
 const LOOK_BACK = 12
+/** Characters of a difference that are told. */
+const LONGEST = 600
 
 export function createRewardChecks(options: RewardOptions): RewardChecks {
   const { world, network, faults, violations, roles } = options
@@ -96,16 +98,14 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
   }
 
   async function checkAudit(root: RootRow): Promise<void> {
-    const state = chain.asOf(epochTimes(seconds, root.epoch).cutoff)
-    if (state === null) return
+    if (chain.asOf(epochTimes(seconds, root.epoch).cutoff) === null) return
     const outcome = await audit({
       crypto: world.crypto,
       resource: storageKind,
       net,
-      epoch: root.epoch,
-      state,
       root,
-      earlier: audited,
+      roots: [...audited, root],
+      stateOf: (epoch) => chain.asOf(epochTimes(seconds, epoch).cutoff),
       async read(name) {
         for (const verifier of network.verifiers) {
           const bytes = await verifier.book.readFile(name)
@@ -116,7 +116,10 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
     })
     if (outcome.equal) return
     const { differs, where, published, recomputed } = outcome
-    violations.add(8, `epoch ${root.epoch}: ${differs} ${where} is ${published.slice(0, 80)}, recomputed ${recomputed.slice(0, 80)}`)
+    violations.add(
+      8,
+      `epoch ${root.epoch}: ${differs} ${where} is ${published.slice(0, LONGEST)}, recomputed ${recomputed.slice(0, LONGEST)}`,
+    )
   }
 
   function checkScore(epoch: number, node: NodeKeys, settlement: Settlement): void {

@@ -97,13 +97,17 @@ async function caughtUp(access: ChainAccess, clock: Clock, latest: bigint, rpc: 
     await access.view.advanced(250)
     const now = access.view.head()?.number ?? -1n
     if (now > seen) movedAt = clock.monotonic()
-    else if (clock.monotonic() - movedAt > STALL_MS) throw new CairnError('CHAIN_AWAY', { rpc, why: 'the index of its events does not advance' })
+    else if (clock.monotonic() - movedAt > STALL_MS)
+      throw new CairnError('CHAIN_AWAY', { rpc, why: 'the index of its events does not advance' })
     seen = now
   }
 }
 
 /** A peer of its own that only asks; its identity lasts as long as the command. */
-export async function openPeers(bench: Bench, place: Pick<Place, 'verifiers'>): Promise<{ network: Network; verifiers: readonly PeerId[] }> {
+export async function openPeers(
+  bench: Bench,
+  place: Pick<Place, 'verifiers'>,
+): Promise<{ network: Network; verifiers: readonly PeerId[] }> {
   const { crypto, clock, log, random } = bench
   const network = await createTlsNetwork({ identity: random.bytes(32), crypto, clock, log })
   const verifiers = place.verifiers.map((at) => {

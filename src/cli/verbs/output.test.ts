@@ -23,7 +23,16 @@ describe('what verbs print', () => {
   })
 
   test('columns align, numbers to the right', () => {
-    assert.equal(table(['name', 'n'], [['a', '5'], ['long', '12']]), 'name   n\na      5\nlong  12')
+    assert.equal(
+      table(
+        ['name', 'n'],
+        [
+          ['a', '5'],
+          ['long', '12'],
+        ],
+      ),
+      'name   n\na      5\nlong  12',
+    )
   })
 
   test('sizes are in powers of 1024', () => {

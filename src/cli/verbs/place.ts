@@ -55,7 +55,16 @@ export async function findPlace(data: string | undefined): Promise<Place> {
   const config = await readConfig(folder, type)
   const { rpc, deployment, net } = config
   const own = role === 'node' ? { nodes: [folder] } : { [role]: folder }
-  return { folder, plan: null, rpc, deployment: resolve(folder, deployment), net, verifiers: 'verifiers' in config ? config.verifiers : [], ...none, ...own }
+  return {
+    folder,
+    plan: null,
+    rpc,
+    deployment: resolve(folder, deployment),
+    net,
+    verifiers: 'verifiers' in config ? config.verifiers : [],
+    ...none,
+    ...own,
+  }
 }
 
 async function networkPlace(folder: string, plan: Plan): Promise<Place> {

@@ -3,23 +3,26 @@
  * bytes behind a hash are not those that were committed, it still reads them, so that it can name what was changed.
  */
 import type { Crypto } from '../../protocol/crypto.ts'
-import { type Digest, digestOf, type Epoch, type NetworkId } from '../../protocol/ids.ts'
+import { type Digest, digestOf, type Epoch, epoch as epochOf, type NetworkId } from '../../protocol/ids.ts'
 import { type ChainState, epochFacts } from '../../resources/epoch-facts.ts'
 import { type Evidence, openBundle, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
-import { bundleFault, settle } from '../../resources/settle.ts'
+import { bundleFault, type EpochFacts, type Settled, settle, settlementDigest } from '../../resources/settle.ts'
 import type { RootRow } from '../../runtime/chain.ts'
+import { type Difference, difference, firstDifference } from './difference.ts'
+
+export type { AuditSubject } from './difference.ts'
 
 export interface AuditParts {
   readonly crypto: Crypto
   readonly resource: Resource<Kind>
   readonly net: NetworkId
-  readonly epoch: Epoch
-  /** The chain as of the epoch's cut-off. */
-  readonly state: ChainState
+  /** The root to audit. */
   readonly root: RootRow
-  /** Earlier roots of the network, for the settlement that this one builds on. */
-  readonly earlier: readonly RootRow[]
+  /** All roots of the network in the order of their publication. */
+  readonly roots: readonly RootRow[]
+  /** The chain as of an epoch's cut-off; null while it has not passed it. */
+  stateOf(epoch: Epoch): ChainState | null
   /** The published bytes under a name, whatever they hash to; null when they are not to be had. */
   read(name: Digest): Promise<Uint8Array | null>
 }
@@ -33,132 +36,144 @@ export type AuditOutcome =
       readonly subjects: number
       readonly bundles: number
     }
-  | {
-      readonly equal: false
-      readonly epoch: Epoch
-      readonly differs: AuditSubject
-      readonly where: string
-      readonly published: string
-      readonly recomputed: string
-    }
-export type AuditSubject = 'bundle' | 'proofs' | 'verdict' | 'score' | 'budget' | 'payout' | 'root' | 'settlement' | 'history'
+  | ({ readonly equal: false; readonly epoch: Epoch } & Difference)
+
+/** Unpublished settlements between two roots; more would be a year of idle five-minute epochs. */
+const UNPUBLISHED_MAX = 100_000
+
+/** A difference found deep inside; caught in `audit`. */
+class Differs extends Error {
+  override readonly name = 'Differs'
+  readonly difference: Difference
+  constructor(...what: Parameters<typeof difference>) {
+    super(what[0])
+    this.difference = difference(...what)
+  }
+}
 
 export async function audit(parts: AuditParts): Promise<AuditOutcome> {
-  const differ = (differs: AuditSubject, where: string, published: unknown, recomputed: unknown): AuditOutcome => ({
-    equal: false,
-    epoch: parts.epoch,
-    differs,
-    where,
-    published: String(published),
-    recomputed: String(recomputed),
-  })
-  const outcome = epochFacts(parts.state, parts.net, parts.epoch)
-  if (outcome.is !== 'facts')
-    return differ('root', 'the epoch’s seed', parts.root.root, outcome.is === 'void' ? 'none: the epoch is void' : 'not known yet')
-  const bytes = await parts.read(parts.root.dataHash)
-  if (bytes === null) return differ('settlement', parts.root.dataHash, 'not to be had', 'ground to challenge the root')
+  const { epoch } = parts.root
+  try {
+    const again = await recompute(parts)
+    const { root, total } = again
+    return { equal: true, epoch, root, total, subjects: again.scores.length, bundles: again.bundles.length }
+  } catch (error) {
+    if (error instanceof Differs) return { equal: false, epoch, ...error.difference }
+    throw error
+  }
+}
+
+async function recompute(parts: AuditParts): Promise<Settlement> {
+  const { root, crypto } = parts
+  const facts = factsOf(parts, root.epoch)
+  const bytes = await parts.read(root.dataHash)
+  if (bytes === null) throw new Differs('settlement', root.dataHash, 'not to be had', 'ground to challenge the root')
   const published = decodeOrNull(() => settlementSchema.decode(bytes))
-  const loaded = await loadAll(parts, published?.bundles ?? parts.state.evidence(parts.net, parts.epoch).map((commit) => commit.digest))
-  if (!loaded.ok) return differ(loaded.differs, loaded.where, loaded.published, loaded.recomputed)
-  for (const one of loaded.evidence) {
-    const fault = bundleFault(parts.crypto, parts.resource, outcome.facts, one)
-    const committed = parts.state.evidence(parts.net, parts.epoch).some((commit) => commit.digest === one.digest)
-    if (fault !== null || !committed)
-      return differ('bundle', one.digest, fault ?? 'it was counted', committed ? 'it does not count' : 'it was never committed on chain')
-  }
+  const evidence = await evidenceOf(parts, facts, published)
   const previous = await history(parts, published)
-  if (previous === 'unknown') return differ('history', 'previous', published?.previous ?? 'none', 'not a settlement behind an earlier root')
-  const again = settle(parts.crypto, parts.resource, outcome.facts, loaded.evidence, previous)
-  if (published !== null) {
-    const first = firstDifference(published, again)
-    if (first !== null) return differ(first.differs, first.where, first.published, first.recomputed)
-  }
-  if (again.root !== parts.root.root) return differ('root', 'on chain', parts.root.root, again.root)
-  const hash = digestOf(parts.crypto.sha256(bytes))
-  if (hash !== parts.root.dataHash) return differ('settlement', 'its bytes', hash, parts.root.dataHash)
-  const { root, total } = again
-  return { equal: true, epoch: parts.epoch, root, total, subjects: again.scores.length, bundles: loaded.evidence.length }
+  const again = settle(crypto, parts.resource, facts, evidence, previous)
+  const first = published === null ? null : firstDifference(published, again)
+  if (first !== null) throw new Differs(first.differs, first.where, first.published, first.recomputed)
+  if (again.root !== root.root) throw new Differs('root', 'on chain', root.root, again.root)
+  if (again.total !== root.total) throw new Differs('root', 'total on chain', root.total, again.total)
+  const hash = digestOf(crypto.sha256(bytes))
+  if (hash !== root.dataHash) throw new Differs('settlement', 'its bytes', hash, root.dataHash)
+  return again
 }
 
-type Loaded =
-  | { readonly ok: true; readonly evidence: readonly Evidence[] }
-  | { readonly ok: false; readonly differs: AuditSubject; readonly where: string; readonly published: string; readonly recomputed: string }
+function factsOf(parts: AuditParts, epoch: Epoch): EpochFacts {
+  const state = parts.stateOf(epoch)
+  const outcome = state === null ? null : epochFacts(state, parts.net, epoch)
+  if (outcome?.is === 'facts') return outcome.facts
+  const why = outcome?.is === 'void' ? 'none: the epoch is void' : 'none: it is not over'
+  throw new Differs('root', `the seed of epoch ${epoch}`, parts.root.root, why)
+}
 
-async function loadAll(parts: AuditParts, names: readonly Digest[]): Promise<Loaded> {
+/** Everything that was committed for the epoch and counts; what the settlement counted must be all of it. */
+async function evidenceOf(parts: AuditParts, facts: EpochFacts, published: Settlement | null): Promise<readonly Evidence[]> {
+  const { crypto, resource } = parts
+  const committed = (parts.stateOf(facts.epoch)?.evidence(facts.net, facts.epoch) ?? []).map((commit) => commit.digest)
+  const counted = new Set(published?.bundles ?? [])
   const evidence: Evidence[] = []
-  for (const name of names) {
-    const bytes = await parts.read(name)
-    if (bytes === null) return { ok: false, differs: 'bundle', where: name, published: 'not to be had', recomputed: 'committed on chain' }
-    const hash = digestOf(parts.crypto.sha256(bytes))
-    if (hash !== name) return { ok: false, differs: 'bundle', where: name, published: hash, recomputed: name }
-    const bundle = openBundle(parts.crypto, name, bytes)
-    const malformed: Loaded = { ok: false, differs: 'bundle', where: name, published: 'it was counted', recomputed: 'it is no bundle' }
-    if (bundle === null) return malformed
-    const blobs = await parts.read(bundle.blobs)
-    const blobsHash = blobs === null ? 'not to be had' : digestOf(parts.crypto.sha256(blobs))
-    if (blobs === null || blobsHash !== bundle.blobs)
-      return { ok: false, differs: 'proofs', where: bundle.blobs, published: blobsHash, recomputed: bundle.blobs }
-    const opened = openEvidence(parts.crypto, name, bytes, blobs)
-    if (opened === null) return malformed
-    evidence.push(opened)
+  for (const name of new Set([...counted, ...committed])) {
+    const one = await load(parts, name)
+    if (typeof one === 'string') {
+      // Whoever settled without it could not have it either, or says so; whoever counted it must show it.
+      if (counted.has(name) || published === null) throw new Differs('bundle', name, one, 'committed on chain')
+      continue
+    }
+    const fault = bundleFault(crypto, resource, facts, one)
+    if (fault !== null && counted.has(name)) throw new Differs('bundle', name, 'it was counted', `it does not count: ${fault}`)
+    if (fault === null && published !== null && !counted.has(name)) throw new Differs('bundle', name, 'it was left out', 'it counts')
+    if (fault === null) evidence.push(one)
   }
-  return { ok: true, evidence }
+  return evidence
 }
 
-/** The settlement that this one adds to; it must be behind a root that was published before. */
-async function history(
-  parts: AuditParts,
-  published: Settlement | null,
-): Promise<{ settlement: Settlement; digest: Digest } | null | 'unknown'> {
-  const name = published === null ? (parts.earlier.at(-1)?.dataHash ?? null) : published.previous
-  if (name === null) return null
+/** The evidence under a committed digest, or why there is none. Altered bytes are a difference of their own. */
+async function load(parts: AuditParts, name: Digest): Promise<Evidence | string> {
+  const { crypto } = parts
   const bytes = await parts.read(name)
-  const genuine = bytes !== null && digestOf(parts.crypto.sha256(bytes)) === name
-  if (!genuine || !parts.earlier.some((root) => root.dataHash === name)) return 'unknown'
-  return { settlement: settlementSchema.decode(bytes), digest: name }
+  if (bytes === null) return 'not to be had'
+  const hash = digestOf(crypto.sha256(bytes))
+  if (hash !== name) throw new Differs('bundle', name, hash, name)
+  const bundle = openBundle(crypto, name, bytes)
+  if (bundle === null) return 'no bundle at all'
+  const blobs = await parts.read(bundle.blobs)
+  if (blobs === null) return `its proofs ${bundle.blobs} are not to be had`
+  const blobsHash = digestOf(crypto.sha256(blobs))
+  if (blobsHash !== bundle.blobs) throw new Differs('proofs', bundle.blobs, blobsHash, bundle.blobs)
+  return openEvidence(crypto, name, bytes, blobs) ?? 'its proofs are malformed'
 }
 
-interface Difference {
-  readonly differs: AuditSubject
-  readonly where: string
-  readonly published: string
-  readonly recomputed: string
+/**
+ * The settlement that this one adds to. It is behind the root before, or follows from it through settlements that were
+ * never published (nothing was due, or a later root paid for them): those are recomputed, too.
+ */
+async function history(parts: AuditParts, published: Settlement | null): Promise<Settled | null> {
+  const earlier = parts.roots.filter((root) => root.index < parts.root.index)
+  const anchor = earlier.findLast((root) => root.state === 'pending' || root.state === 'active') ?? null
+  const unpublished: Settled[] = []
+  let name = published === null ? (earlier.at(-1)?.dataHash ?? null) : published.previous
+  let before = parts.root.epoch
+  let base: Settled | null = null
+  while (name !== null && base === null) {
+    const settlement = await genuine(parts, name)
+    if (settlement.epoch >= before) throw new Differs('history', name, `epoch ${settlement.epoch}`, `an epoch before ${before}`)
+    if (unpublished.length > UNPUBLISHED_MAX) throw new Differs('history', name, 'no root', `one within ${UNPUBLISHED_MAX} epochs`)
+    before = epochOf(settlement.epoch)
+    if (earlier.some((root) => root.dataHash === name)) base = { settlement, digest: name }
+    else unpublished.push({ settlement, digest: name })
+    name = settlement.previous
+  }
+  const reached = earlier.find((root) => root.dataHash === base?.digest)?.index ?? -1
+  if (anchor !== null && reached < anchor.index) {
+    throw new Differs('history', 'previous', base?.digest ?? 'nothing', `the settlement of epoch ${anchor.epoch}, ${anchor.dataHash}`)
+  }
+  let last = base
+  for (const one of unpublished.reverse()) last = await again(parts, one, last)
+  return last
 }
 
-/** Values in one textual form, since two settlements are equal exactly when their parts read the same. */
-const text = (value: unknown): string =>
-  JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v instanceof Uint8Array ? [...v].join() : v))
+async function genuine(parts: AuditParts, name: Digest): Promise<Settlement> {
+  const bytes = await parts.read(name)
+  if (bytes === null) throw new Differs('history', name, 'not to be had', 'the settlement before')
+  const hash = digestOf(parts.crypto.sha256(bytes))
+  if (hash !== name) throw new Differs('history', name, hash, name)
+  const settlement = decodeOrNull(() => settlementSchema.decode(bytes))
+  if (settlement === null) throw new Differs('history', name, 'no settlement', 'the settlement before')
+  return settlement
+}
 
-function firstDifference(published: Settlement, again: Settlement): Difference | null {
-  const differ = (differs: AuditSubject, where: string, a: unknown, b: unknown): Difference | null =>
-    text(a) === text(b) ? null : { differs, where, published: text(a).slice(0, 300), recomputed: text(b).slice(0, 300) }
-  const subjects = new Set([...published.scores, ...again.scores].map((row) => row.subject))
-  for (const subject of [...subjects].sort()) {
-    const a = published.scores.find((row) => row.subject === subject)
-    const b = again.scores.find((row) => row.subject === subject)
-    const found =
-      differ('score', subject, a?.score, b?.score) ??
-      differ('verdict', subject, [a?.units, a?.reasons], [b?.units, b?.reasons]) ??
-      differ('score', subject, a, b)
-    if (found !== null) return found
+async function again(parts: AuditParts, one: Settled, previous: Settled | null): Promise<Settled> {
+  const facts = factsOf(parts, epochOf(one.settlement.epoch))
+  const evidence = await evidenceOf(parts, facts, one.settlement)
+  const recomputed = settle(parts.crypto, parts.resource, facts, evidence, previous)
+  const first = firstDifference(one.settlement, recomputed)
+  if (first !== null) {
+    throw new Differs('history', `epoch ${facts.epoch}: ${first.differs} ${first.where}`, first.published, first.recomputed)
   }
-  const owners = new Set([...published.owners, ...again.owners].map((row) => row.account))
-  const budget = differ('budget', 'budget', published.budget, again.budget)
-  if (budget !== null) return budget
-  for (const account of [...owners].sort()) {
-    const found = differ(
-      'payout',
-      account,
-      published.owners.find((row) => row.account === account),
-      again.owners.find((row) => row.account === account),
-    )
-    if (found !== null) return found
-  }
-  return (
-    differ('root', 'settlement', published.root, again.root) ??
-    differ('settlement', 'total', published.total, again.total) ??
-    differ('settlement', 'all', published, again)
-  )
+  return { settlement: recomputed, digest: settlementDigest(parts.crypto, recomputed) }
 }
 
 function decodeOrNull<T>(decode: () => T): T | null {

@@ -1,0 +1,51 @@
+/** Nouns and verbs of the command line beside `up` and `run`. Each loads its own code when it is called. */
+import { type Command, InvalidArgumentError } from 'commander'
+
+export const integer =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < least || value > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`)
+    return value
+  }
+
+/** Unix time in epochs of ten seconds fits this for a few thousand years. */
+const EPOCH_MAX = 2 ** 32 - 1
+const LINES_MAX = 100_000
+
+/** `--data` and `--json`, which every verb has. */
+const common = (command: Command): Command =>
+  command.option('--data <folder>', 'folder of `cairn up`, or of one daemon').option('--json', 'one JSON document instead of text', false)
+
+const examples = (command: Command, ...lines: readonly string[]): Command =>
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`)
+
+/** A verb's exit code: 0 as asked, 1 a negative answer, 2 trouble. Set, not exited with, so that output is written whole. */
+const ends = async (work: Promise<number>): Promise<void> => {
+  process.exitCode = await work
+}
+
+export function addCommands(program: Command): void {
+  addEpochs(program)
+}
+
+function addEpochs(program: Command): void {
+  const epoch = program.command('epoch').description('what became of each epoch')
+  const list = common(epoch.command('list'))
+    .description('epochs with their state and root, newest last')
+    .option('--limit <n>', 'how many', integer(1, LINES_MAX), 50)
+    .action((options) => ends(import('./verbs/epoch.ts').then((verb) => verb.epochList(options))))
+  examples(list, 'cairn epoch list --limit 10', 'cairn epoch list --json | jq ".[] | select(.state == \\"active\\")"')
+  const show = common(epoch.command('show'))
+    .argument('<epoch>', 'its number', integer(0, EPOCH_MAX))
+    .description('scores with their reasons, and payouts')
+    .action((number, options) => ends(import('./verbs/epoch.ts').then((verb) => verb.epochShow(number, options))))
+  examples(show, 'cairn epoch show 29374861')
+  const audit = common(program.command('audit'))
+    .argument('<epoch>', 'its number', integer(0, EPOCH_MAX))
+    .description('recompute an epoch’s payouts from published evidence and compare them with the chain')
+    .option('--remote', 'ask the verifiers for evidence, even when it is in this folder', false)
+    .addHelpText('after', '\nEnds with 0 when both are equal, with 1 when they differ (the first difference is named), with 2 on trouble.')
+    .action((number, options) => ends(import('./verbs/audit.ts').then((verb) => verb.auditEpoch(number, options))))
+  examples(audit, 'cairn audit 29374861', 'cairn audit 29374861 --remote --json')
+}
