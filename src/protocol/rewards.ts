@@ -137,7 +137,7 @@ function addLines(before: readonly ChannelLine[], lines: readonly ChannelLine[])
       channels.set(keyOf(line), { ...line, cumulative: (old?.cumulative ?? 0n) + line.cumulative })
     }
   }
-  return [...channels.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  return [...channels].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line)
 }
 
 export const totalOf = (owners: readonly OwnerLine[]): bigint => owners.reduce((sum, owner) => sum + owner.cumulative, 0n)
