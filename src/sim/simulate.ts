@@ -47,6 +47,8 @@ export interface Report {
 const EPOCH_SECONDS = 32
 /** Long enough for two rounds of lost contact, repair, signatures and vouchers. */
 const HEAL_EPOCHS = 7
+/** Of those, epochs in which customers rest: what they just stored may have fewer pieces than it will get. */
+const QUIET_EPOCHS = 2
 const CUSTOMERS = 2
 const KEYS = 10
 const ACTS = 6
@@ -156,12 +158,12 @@ async function open(options: SimulationOptions): Promise<Run> {
 }
 
 /** Customers work through four fifths of the epoch; then it is looked at what came of it, while faults go on. */
-async function live({ world, network, money, durability, rewards, options }: Run): Promise<void> {
+async function live({ world, network, money, durability, rewards, options }: Run, acts: number): Promise<void> {
   const { clock } = world
   const ms = EPOCH_SECONDS * 1000
   const ends = (world.epoch() + 1) * ms
   const pause = Math.floor((ends - clock.now()) / (ACTS + 2))
-  for (let i = 0; i < ACTS && clock.now() < ends - pause; i += 1) {
+  for (let i = 0; i < acts && clock.now() < ends - pause; i += 1) {
     await Promise.all(network.customers.map((customer) => customer.act()))
     await clock.sleep(options.mutant === 'real-randomness' ? Math.floor(pause * (options.leak?.() ?? 1)) : pause)
   }
@@ -179,7 +181,7 @@ async function heal(run: Run): Promise<void> {
   let last: readonly string[] = []
   for (let i = 0; i < HEAL_EPOCHS; i += 1) {
     await network.gateway.prepare()
-    await world.clock.run(() => live(run))
+    await world.clock.run(() => live(run, i < HEAL_EPOCHS - QUIET_EPOCHS ? ACTS : 0))
     options.progress?.(options.epochs + i)
   }
   await world.clock.run(async () => {
@@ -198,7 +200,7 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   for (let epoch = 0; epoch < options.epochs && violations.list.length === 0; epoch += 1) {
     await network.gateway.prepare()
     faults.plan(options.rates)
-    await world.clock.run(() => live(run))
+    await world.clock.run(() => live(run, ACTS))
     options.progress?.(epoch)
   }
   if (violations.list.length === 0) await heal(run)

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS storage_manifest (
   set_id BLOB NOT NULL, piece BLOB NOT NULL, added INTEGER NOT NULL, removed INTEGER,
   size INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (set_id, piece, added)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS storage_manifest_left ON storage_manifest (set_id, removed) WHERE removed IS NOT NULL;
 CREATE TABLE IF NOT EXISTS storage_claims (
   epoch INTEGER NOT NULL, set_id BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (epoch, set_id)
 ) WITHOUT ROWID;
