@@ -131,6 +131,9 @@ async function resettle(parts: PayParts, claimed: Settlement): Promise<Settlemen
     if (opened === null) return null
     evidence.push(opened)
   }
+  // History counts only from a root that the chain has; a publisher could otherwise add to it what it likes.
+  const earlier = rt.chain.roots(net).some((row) => row.dataHash === claimed.previous && row.epoch < claimed.epoch)
+  if (claimed.previous !== null && !earlier) return null
   const before = claimed.previous === null ? null : await fetchFile(rt, parts.verifiers, claimed.previous)
   if (claimed.previous !== null && before === null) return null
   const previous =
