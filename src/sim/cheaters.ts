@@ -3,7 +3,6 @@
 import type { Crypto } from '../protocol/crypto.ts'
 import { isCairnError } from '../protocol/errors.ts'
 import { bytesOf, type ProtocolId } from '../protocol/ids.ts'
-import { storage } from '../resources/storage/index.ts'
 import {
   challengeSchema,
   PROOF_PROTOCOL,
@@ -11,8 +10,9 @@ import {
   proofReply,
   proofRequest,
   STORAGE_PROTOCOL,
+  storage,
   storageReply,
-} from '../resources/storage/messages.ts'
+} from '../resources/storage/index.ts'
 import type { Duplex, Network } from '../runtime/index.ts'
 import { present } from '../std/assert.ts'
 import { bigEndian, fromBigEndian } from '../std/bytes.ts'

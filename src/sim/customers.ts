@@ -3,7 +3,7 @@
  * that failed or was cut off by a crash may have happened or not; the next read says which, and from then on it is certain.
  */
 import type { Account } from '../protocol/ids.ts'
-import type { BodySource, ObjectStore, Tenant } from '../resources/storage/object-store.ts'
+import type { BodySource, ObjectStore, Tenant } from '../resources/storage/gateway.ts'
 import type { Clock } from '../runtime/index.ts'
 import { concat, equalBytes, toHex } from '../std/bytes.ts'
 import type { Prng } from '../std/prng.ts'

@@ -1,6 +1,6 @@
 /** Whether what customers were promised is there: during faults as far as enough pieces live, after them as a whole. */
 
-import type { Store } from '../resources/storage/store/store.ts'
+import type { Store } from '../resources/storage/gateway.ts'
 import type { Prng } from '../std/prng.ts'
 import type { Customer, Named } from './customers.ts'
 import type { FaultLog } from './faults.ts'

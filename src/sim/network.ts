@@ -1,7 +1,7 @@
 /** All parties of a simulated network, started in the order in which `cairn up` starts them. */
 import type { Kind, Resource } from '../resources/resource.ts'
+import type { Redundancy } from '../resources/storage/index.ts'
 import { storage } from '../resources/storage/index.ts'
-import type { Redundancy } from '../resources/storage/layout.ts'
 import { present } from '../std/assert.ts'
 import { type Customer, createBuckets, createCustomer } from './customers.ts'
 import { createGateway, type SimGateway } from './gateway.ts'

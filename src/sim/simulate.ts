@@ -1,9 +1,7 @@
 /** One run: a network, its customers, its faults and its cheaters, for a number of epochs, all of it from one seed. */
 import type { Account } from '../protocol/ids.ts'
 import type { Payees } from '../resources/payees.ts'
-import { SLOTS_PER_SET } from '../resources/storage/challenge.ts'
-import { storage } from '../resources/storage/index.ts'
-import { LOCAL_REDUNDANCY, type Redundancy } from '../resources/storage/layout.ts'
+import { LOCAL_REDUNDANCY, type Redundancy, SLOTS_PER_SET, storage } from '../resources/storage/index.ts'
 import { assert } from '../std/assert.ts'
 import type { Prng } from '../std/prng.ts'
 import { CHEATS, cheatBend, corruptsReads, losesShare } from './cheaters.ts'

@@ -12,8 +12,13 @@ import { takeSnapshot } from './store/snapshot.ts'
 import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
 
+export type { BodySource, ObjectStore, Tenant } from './object-store.ts'
 export { storagePayees } from './payees.ts'
 export { drawKey, type KeyTable, openKeys } from './store/access-keys.ts'
+export { adoptManifest } from './store/adopt.ts'
+export { inspectObject, type ObjectHealth, type PieceHealth, type SegmentReport } from './store/inspect.ts'
+export { type RecoverReport, recover } from './store/recover.ts'
+export type { Store, Store } from './store/store.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */
 export type BackendRuntime = Omit<GatewayRuntime, 'http'>

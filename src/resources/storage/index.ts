@@ -17,9 +17,11 @@ import { carrySchema, score } from './score.ts'
 import { BYTE_SECOND, BYTE_SERVED, type StorageTerms, termsSchema } from './terms.ts'
 import { admit, verify } from './verify.ts'
 
+export { SLOTS_PER_SET } from './challenge.ts'
 export { createKernel, type Kernel } from './kernel/index.ts'
 export type { StorageKind } from './kind.ts'
 export { LOCAL_REDUNDANCY, type Redundancy } from './layout.ts'
+export * from './messages.ts'
 export { openStorageProvider, type StorageProvider, type StorageProviderOptions, type StorageStatus } from './provide.ts'
 export { DEFAULT_RATES, type StorageTerms } from './terms.ts'
 
