@@ -25,10 +25,13 @@ export interface ReadPlan {
   readonly toStripe: number
 }
 
-/** Opens bytes [offset, end) of a piece; resolves when the provider has begun to answer. */
+/** Opens bytes [offset, end) of a piece; resolves when the provider has begun to answer, and gives up when `signal` fires. */
 export async function openPiece(parts: ReaderParts, piece: PlacedPiece, offset: number, end: number, signal: AbortSignal): Promise<Duplex> {
   const io = await parts.providers.open(piece.device, signal)
+  const cut = (): void => io.abort(signal.reason)
+  signal.addEventListener('abort', cut, { once: true })
   try {
+    signal.throwIfAborted()
     const order = parts.orders.sign('get', piece.device, piece.pieceId, end - offset)
     await sendRequest(io, { op: 'get', order, offset, length: end - offset })
     await receiveReply(parts.at.clock, io, 'data')
@@ -37,12 +40,14 @@ export async function openPiece(parts: ReaderParts, piece: PlacedPiece, offset: 
     io.abort(error)
     if (isFailure(error) && !signal.aborted) parts.providers.bad(piece.device, error)
     throw error
+  } finally {
+    signal.removeEventListener('abort', cut)
   }
 }
 
 /** Reads one shard as one message, straight into the slab. */
 export async function receiveShard(at: StoreContext, io: Duplex, device: DeviceId, target: Uint8Array): Promise<void> {
-  const length = await within(at.clock, io, TIMING.message, `a shard of ${io.peer}`, io.receiveInto(target))
+  const length = await within(at.clock, io, TIMING.message, 'a shard', io.receiveInto(target))
   if (length !== target.length)
     throw new CairnError('PROTOCOL', { peer: io.peer, why: `sent ${length} bytes of a shard of ${target.length}` })
   at.served.add(device, target.length)

@@ -6,7 +6,7 @@ import { CairnError } from '../../../protocol/errors.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { Slab } from '../kernel/kernel.ts'
 import { FRAME_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
-import { type StoreContext, TIMING } from './context.ts'
+import { TIMING } from './context.ts'
 import { isFailure } from './exchange.ts'
 import { lost, openPiece, type ReaderParts, type ReadPlan, receiveShard } from './fetch.ts'
 import type { PlacedPiece, SegmentRecord } from './records.ts'
@@ -31,6 +31,8 @@ const READ_AHEAD = 4
 interface Slot {
   piece: PlacedPiece | null
   io: Duplex | null
+  /** Set while a piece is being opened. */
+  opening: AbortController | null
   /** Next stripe that `io` will deliver. */
   at: number
   tail: Promise<unknown>
@@ -88,19 +90,41 @@ function order(parts: ReaderParts, segment: SegmentRecord): PlacedPiece[] {
 function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, signal: AbortSignal): Slots {
   const { at } = parts
   const spare = order(parts, plan.segment)
-  const slots: Slot[] = Array.from({ length: plan.segment.k }, () => ({ piece: null, io: null, at: 0, tail: Promise.resolve() }))
+  const slots: Slot[] = Array.from({ length: plan.segment.k }, () => ({
+    piece: null,
+    io: null,
+    opening: null,
+    at: plan.fromStripe,
+    tail: Promise.resolve(),
+  }))
   const end = plan.toStripe === layout.stripes ? layout.pieceBytes : plan.toStripe * FRAME_BYTES
+  /** Slots that wait for a shard, and since when. */
+  const reading = new Map<Slot, number>()
+  let watching = false
+
+  let closed = false
 
   const open = async (slot: Slot, stripe: number): Promise<boolean> => {
     for (let piece = spare.shift(); piece !== undefined; piece = spare.shift()) {
       signal.throwIfAborted()
+      const opening = new AbortController()
+      const stop = (): void => opening.abort(signal.reason)
+      signal.addEventListener('abort', stop, { once: true })
+      slot.opening = opening
       try {
-        const io = await openPiece(parts, piece, stripe * FRAME_BYTES, end, signal)
+        const io = await openPiece(parts, piece, stripe * FRAME_BYTES, end, opening.signal)
+        if (closed) {
+          io.abort('the reader was closed')
+          return false
+        }
         Object.assign(slot, { piece, io, at: stripe })
         return true
       } catch (error) {
         if (signal.aborted) throw error
         at.log.debug('a provider gave no piece', { device: piece.device, why: String(error) })
+      } finally {
+        signal.removeEventListener('abort', stop)
+        slot.opening = null
       }
     }
     return false
@@ -122,7 +146,7 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
       } catch (error) {
         io.abort(error)
         slot.io = null
-        if (signal.aborted) throw error
+        if (signal.aborted || closed) throw error
         if (isFailure(error)) parts.providers.bad(piece.device, error)
       }
     }
@@ -132,12 +156,14 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
     slots,
     read(i, slab, stripe) {
       const slot = slots[i] as Slot
-      const reading = slot.tail.then(() => hedged(at, slots, slot, () => readOnce(slot, slab, stripe)))
+      const reading = slot.tail.then(() => hedged(slot, () => readOnce(slot, slab, stripe)))
       slot.tail = reading.catch(() => undefined)
       return reading
     },
     close() {
+      closed = true
       for (const slot of slots) {
+        slot.opening?.abort(new CairnError('ABORTED', { what: 'a read that was closed' }))
         if (slot.io !== null && slot.at < plan.toStripe) slot.io.abort('the reader was closed')
         slot.io = null
       }
@@ -145,31 +171,37 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
     },
   }
 
-  /** Cuts a slot that lags while the others are ahead and another shard is left to try. */
-  async function hedged(
-    ctx: StoreContext,
-    all: readonly Slot[],
-    slot: Slot,
-    read: () => Promise<PlacedPiece | null>,
-  ): Promise<PlacedPiece | null> {
-    const stop = new AbortController()
-    const watch = async (): Promise<void> => {
-      for (let waited = 0; waited < TIMING.message; waited += TIMING.hedge) {
-        await ctx.clock.sleep(TIMING.hedge, stop.signal)
-        const others = all.filter((other) => other !== slot)
-        const ahead = others.every((other) => other.at > slot.at)
-        if (ahead && spare.some((piece) => parts.providers.reachable(piece.device))) {
-          slot.io?.abort(new CairnError('DEADLINE', { what: 'a lagging shard', ms: TIMING.hedge }))
-          return
-        }
+  /** Runs while stripes are being read: cuts a slot that lags while half of the others are ahead and another shard is left to try. */
+  async function watch(): Promise<void> {
+    while (reading.size > 0) {
+      await at.clock.sleep(TIMING.hedge / 2)
+      const now = at.clock.monotonic()
+      for (const [slot, since] of reading) {
+        if (now - since < TIMING.hedge) continue
+        // Half of the others, and not all, or two that hang would each wait for the other.
+        const ahead = slots.filter((other) => other.at > slot.at).length * 2 >= slots.length - 1
+        if (!ahead || !spare.some((piece) => parts.providers.reachable(piece.device))) continue
+        // What takes its place gets as long.
+        reading.set(slot, now)
+        const why = new CairnError('DEADLINE', { what: 'a lagging shard', ms: TIMING.hedge })
+        slot.opening?.abort(why)
+        slot.io?.abort(why)
       }
     }
-    const watching = watch().catch(() => undefined)
+    watching = false
+  }
+
+  /** One timer for the whole reader: one for each shard would cost as much as opening its frame. */
+  async function hedged(slot: Slot, read: () => Promise<PlacedPiece | null>): Promise<PlacedPiece | null> {
+    reading.set(slot, at.clock.monotonic())
+    if (!watching) {
+      watching = true
+      void watch()
+    }
     try {
       return await read()
     } finally {
-      stop.abort()
-      await watching
+      reading.delete(slot)
     }
   }
 }
@@ -186,7 +218,10 @@ async function readStripe(
   const { segment } = plan
   const slab = await at.kernel.acquire(signal)
   try {
-    const arrived = await Promise.all(state.slots.map((_, i) => state.read(i, slab, stripe)))
+    const arrived = await allOf(
+      state.slots.map((_, i) => state.read(i, slab, stripe)),
+      state.close,
+    )
     const have = arrived.filter((piece) => piece !== null)
     if (have.length < segment.k) throw lost(parts, plan, have.length)
     const bytes = stripePlainBytes(layout, stripe, segment.k)
@@ -200,4 +235,13 @@ async function readStripe(
     at.kernel.release(slab)
     throw error
   }
+}
+
+/** All results, or the first failure once every read has ended: until then they write into the slab. `stop` ends the others. */
+async function allOf<T>(reads: readonly Promise<T>[], stop: () => void): Promise<readonly T[]> {
+  for (const read of reads) read.catch(stop)
+  const settled = await Promise.allSettled(reads)
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
 }

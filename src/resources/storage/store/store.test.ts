@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BodyError } from '../object-store.ts'
+import { bodyOf, createWorld, named, putOf, readAll } from './world.test-support.ts'
+
+const STRIPE = 4 * (65536 - 16)
+
+async function ready(options: Parameters<typeof createWorld>[0] = {}) {
+  const world = await createWorld(options)
+  const gateway = await world.gateway()
+  await world.clock.run(() => gateway.store.objects.createBucket(gateway.tenant, 'b'))
+  return { world, gateway, objects: gateway.store.objects, run: <T>(work: () => Promise<T>) => world.clock.run(work) }
+}
+
+test('objects of every size around a boundary come back as they were put, whole and in part', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const sizes = [0, 1, 4096, 4097, 65519, 65520, 65521, STRIPE - 1, STRIPE, STRIPE + 1, 3 * STRIPE + 5000]
+  await run(async () => {
+    for (const size of sizes) {
+      const bytes = world.bytes(size)
+      assert.equal((await objects.put(putOf(gateway, `k${size}`, bodyOf(bytes)))).is, 'stored')
+      assert.deepEqual(await readAll(gateway, `k${size}`), bytes, `${size} bytes`)
+      for (const [from, to] of [
+        [0, 0],
+        [Math.floor(size / 2), null],
+        [Math.max(0, size - 2), size + 10],
+      ] as const) {
+        if (from >= size) continue
+        assert.deepEqual(await readAll(gateway, `k${size}`, { from, to }), bytes.subarray(from, to === null ? size : to + 1))
+      }
+    }
+  })
+  assert.equal(gateway.used.size, 0)
+  gateway.stop.abort()
+})
+
+test('a body that breaks off leaves neither an object nor a slab', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(2 * STRIPE)
+  let reads = 0
+  const body = bodyOf(bytes, {
+    async read(target) {
+      reads += 1
+      if (reads > 3) throw new BodyError('IncompleteBody', 'the client left')
+      target.fill(1)
+      return target.length
+    },
+  })
+  const outcome = await run(() => objects.put(putOf(gateway, 'k', body)))
+  assert.equal(outcome.is, 'bad-body')
+  assert.equal(await run(() => readAll(gateway, 'k')), 'no-key')
+  assert.deepEqual([gateway.used.size, gateway.store.metadata.segments.count()], [0, 0])
+  gateway.stop.abort()
+})
+
+test('two dead providers of eight do not stop a write; three do, and nothing is left behind', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(STRIPE + 1)
+  for (const node of world.nodes.slice(0, 2)) node.cut()
+  assert.equal((await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))).is, 'stored')
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  world.nodes[2]?.cut()
+  const before = named(gateway)
+  await assert.rejects(
+    run(() => objects.put(putOf(gateway, 'l', bodyOf(bytes)))),
+    { code: 'NO_PROVIDERS' },
+  )
+  assert.equal(await run(() => readAll(gateway, 'l')), 'no-key')
+  assert.deepEqual(named(gateway), before)
+  assert.equal(gateway.used.size, 0)
+  gateway.stop.abort()
+})
+
+test('a provider that serves wrong bytes is found and blamed, and nobody else is', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(3 * STRIPE)
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  const segment = gateway.store.metadata.segments.scan('', 1)[0]
+  const liar = world.nodes.find((node) => node.id === segment?.pieces[1]?.device)
+  assert.ok(liar)
+  liar.fault.corrupt = true
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  assert.deepEqual(new Set(gateway.blamed.map((piece) => piece.device)), new Set([liar.id]))
+  assert.equal(gateway.used.size, 0)
+  gateway.stop.abort()
+})
+
+test('two providers that hang do not hold up a read', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(2 * STRIPE)
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  const pieces = gateway.store.metadata.segments.scan('', 1)[0]?.pieces ?? []
+  for (const node of world.nodes) if (pieces.slice(0, 2).some((piece) => piece.device === node.id)) node.fault.deaf = true
+  const began = world.clock.monotonic()
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  assert.ok(world.clock.monotonic() - began < 2_000, `it took ${world.clock.monotonic() - began} ms`)
+  assert.equal(gateway.used.size, 0)
+  gateway.stop.abort()
+})
+
+test('four providers are enough to read, three are not, and the error says which segment', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(STRIPE)
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  for (const node of world.nodes.slice(0, 4)) node.cut()
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  world.nodes[4]?.cut()
+  await assert.rejects(
+    run(() => readAll(gateway, 'k')),
+    { code: 'SEGMENT_LOST' },
+  )
+  assert.equal(gateway.used.size, 0)
+  gateway.stop.abort()
+})
