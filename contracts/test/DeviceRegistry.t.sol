@@ -16,7 +16,7 @@ contract DeviceRegistryTest is World {
         deployWorld();
     }
 
-    // --------------------------------------------------------------- helpers
+    // ---------------------------------------------------------------- building blocks
 
     function _p256(uint256 key) private pure returns (bytes memory) {
         (uint256 x, uint256 y) = vm.publicKeyP256(key);
