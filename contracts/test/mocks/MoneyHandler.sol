@@ -43,7 +43,9 @@ contract MoneyHandler is Test {
 
     constructor(Token cairn_, Credits credits_, Escrow escrow_, Delegations delegations_, MockOracle oracle_) {
         (cairn, credits, escrow, delegations, oracle) = (cairn_, credits_, escrow_, delegations_, oracle_);
-        for (uint256 i = 0; i < 3; ++i) accounts.push(vm.addr(_keys[i]));
+        for (uint256 i = 0; i < 3; ++i) {
+            accounts.push(vm.addr(_keys[i]));
+        }
         accounts.push(address(0xB1));
         accounts.push(address(0xB2));
         accounts.push(address(0x0117));
@@ -256,7 +258,7 @@ contract MoneyHandler is Test {
         assertFalse(ok, "C3: moved");
     }
 
-    // ------------------------------------------------------------------------------------------------------- helpers
+    // ---------------------------------------------------------------- parts
 
     function _books(address account) private view returns (IEscrow.Account memory) {
         return escrow.account(account, address(credits));

@@ -18,7 +18,7 @@ export { drawKey, type KeyTable, openKeys } from './store/access-keys.ts'
 export { adoptManifest } from './store/adopt.ts'
 export { inspectObject, type ObjectHealth, type PieceHealth, type SegmentReport } from './store/inspect.ts'
 export { type RecoverReport, recover } from './store/recover.ts'
-export type { Store, Store } from './store/store.ts'
+export type { Store } from './store/store.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */
 export type BackendRuntime = Omit<GatewayRuntime, 'http'>
