@@ -13,6 +13,8 @@ const secret = z.codec(
     encode: (bytes) => `0x${Buffer.from(bytes).toString('hex')}`,
   },
 )
+/** An amount of money: decimal text, since JSON's numbers end at 2^53. */
+const whole = z.codec(z.string().regex(/^\d{1,39}$/), z.bigint(), { decode: (text) => BigInt(text), encode: (value) => value.toString() })
 const hexAccount = z.string().regex(/^0x[0-9a-f]{40}$/)
 
 const peers = z.array(z.strictObject({ peer: z.string().max(100), address: z.string().max(255) })).max(64)
@@ -39,6 +41,13 @@ export const nodeConfig = z.strictObject({
   quotaBytes: z.number().int().positive(),
   /** Free bytes of the disk that are never used. */
   reserveBytes: z.number().int().nonnegative(),
+  /**
+   * What a transaction that collects must bring at least, in µcredits and in 10^-18 CAIRN. By default a tenth of a cent and
+   * a hundredth of a token: what one costs on the chains that this is for.
+   */
+  worth: z.strictObject({ credits: whole, cairn: whole }).default({ credits: 100_000_000n, cairn: 10n ** 16n }),
+  /** Epochs after which a payer that signs no more is done without; DESIGN §6: three missed vouchers and it counts as gone. */
+  patienceEpochs: z.number().int().min(1).max(1000).default(3),
   /** Where settlements are fetched, to claim by proof. */
   verifiers: peers,
 })

@@ -11,10 +11,6 @@ import { runDaemon } from './lifecycle.ts'
 import { openWorld, untilKnown } from './world.ts'
 
 const CHAIN_MS = 60_000
-/** A tenth of a cent, and a hundredth of a token: what a transaction costs on the chains that this is for. */
-const WORTH = { credits: 100n * 1_000_000n, cairn: 10n ** 16n }
-/** DESIGN §6: three missed vouchers and the payer counts as gone. */
-const PATIENCE_EPOCHS = 3
 
 export async function nodeDaemon(folder: string): Promise<never> {
   const config = await readConfig(folder, nodeConfig)
@@ -58,8 +54,8 @@ export async function nodeDaemon(folder: string): Promise<never> {
         verifiers,
         vouchers: () => provider.promises().vouchers,
         rates: () => ratesByPayer(provider),
-        worth: WORTH,
-        patienceEpochs: PATIENCE_EPOCHS,
+        worth: config.worth,
+        patienceEpochs: config.patienceEpochs,
       },
       life.signal,
     )

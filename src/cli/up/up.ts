@@ -33,6 +33,10 @@ const HOST = '127.0.0.1'
 /** What each local node offers, and what it leaves free. */
 const QUOTA_BYTES = 64 * 1024 ** 3
 const RESERVE_BYTES = 1024 ** 3
+/** A local chain's gas is free, so whatever was earned is collected, and is seen soon. */
+const LOCAL_WORTH = { credits: 1n, cairn: 1n }
+/** DESIGN §6: three missed vouchers and a payer counts as gone. */
+const PATIENCE_EPOCHS = 3
 
 const crypto = createCrypto()
 const random = createRandom()
@@ -166,6 +170,8 @@ async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, r
         port: node.port,
         quotaBytes: QUOTA_BYTES,
         reserveBytes: RESERVE_BYTES,
+        worth: LOCAL_WORTH,
+        patienceEpochs: PATIENCE_EPOCHS,
         verifiers,
       }),
     ),

@@ -120,6 +120,21 @@ export function ownerProof(crypto: Crypto, settlement: Settlement, owner: OwnerL
   return { detail: digestOf(detailRoot(crypto, owner.channels)), proof: tree.proof(index).map((hash): Hex => `0x${toHex(hash)}`) }
 }
 
+const behindSince = new WeakMap<EarnParts, Map<Account, number>>()
+
+/** Whether the payer's voucher has covered less than was proved for `patienceEpochs`; a restart begins to count again. */
+function isOverdue(parts: EarnParts, payer: Account, epoch: number, behind: boolean): boolean {
+  const since = behindSince.get(parts) ?? new Map<Account, number>()
+  behindSince.set(parts, since)
+  if (!behind) {
+    since.delete(payer)
+    return false
+  }
+  const first = since.get(payer) ?? epoch
+  since.set(payer, first)
+  return epoch - first >= parts.patienceEpochs
+}
+
 /** Takes what a silent payer's channel proved: only once its voucher has fallen `patienceEpochs` behind. */
 async function redeemProved(parts: EarnParts, root: RootRow, settlement: Settlement, mine: OwnerLine): Promise<void> {
   const { rt, net, operator, signer } = parts
@@ -136,10 +151,8 @@ async function redeemProved(parts: EarnParts, root: RootRow, settlement: Settlem
     const value = priced.reduce((sum, { line, rate }) => sum + (line.cumulative * rate.numerator) / rate.denominator, 0n)
     const voucher = parts.vouchers().find((held) => held.voucher.payer === payer)?.voucher.cumulative ?? 0n
     const row = rt.chain.channel(payer, operator, credits, net, 0n)
-    const behind = value - voucher
-    const patience = (value / BigInt(Math.max(1, root.epoch))) * BigInt(parts.patienceEpochs)
     const gain = value - (row?.redeemed ?? 0n)
-    if (row === null || behind <= patience || gain < parts.worth.credits) continue
+    if (row === null || !isOverdue(parts, payer, root.epoch, value > voucher) || gain < parts.worth.credits) continue
     const tree = merkleTree(
       rt.crypto,
       mine.channels.map((line) => channelLeaf(rt.crypto, line)),
