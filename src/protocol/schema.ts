@@ -1,6 +1,7 @@
 import { decode, encode } from '@ipld/dag-cbor'
 import { z } from 'zod'
-import { toHex } from '../std/bytes.ts'
+import { present } from '../std/assert.ts'
+import { fromHex, toHex } from '../std/bytes.ts'
 import { CairnError } from './errors.ts'
 import { account, address, deviceId, digest } from './ids.ts'
 import { type Credits, credits } from './units.ts'
@@ -49,15 +50,12 @@ const hexed = <T extends `0x${string}`>(length: number, make: (text: string) => 
     z.custom<T>((v) => typeof v === 'string'),
     {
       decode: (bytes) => make(toHex(bytes)),
-      encode: (text) => Uint8Array.from(octets(text)),
+      encode: (text) => octets(text),
     },
   )
 
-function octets(text: string): number[] {
-  const out: number[] = []
-  for (let i = 2; i < text.length; i += 2) out.push(Number.parseInt(text.slice(i, i + 2), 16))
-  return out
-}
+/** The bytes of `0x…`, whose form its type has checked. */
+const octets = (text: string): Uint8Array => present(fromHex(text), 'ids are hexadecimal')
 
 /** Big integers travel as minimal big-endian bytes, since DAG-CBOR's own integers end at 64 bits. */
 const unsigned = (bits: number) =>
@@ -75,7 +73,7 @@ const unsigned = (bits: number) =>
       },
       encode: (value) => {
         const hex = value === 0n ? '' : value.toString(16)
-        return Uint8Array.from(octets(`0x${hex.length % 2 === 1 ? '0' : ''}${hex}`))
+        return octets(`0x${hex.length % 2 === 1 ? '0' : ''}${hex}`)
       },
     },
   )

@@ -5,6 +5,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   hash,
   hkdfSync,
   type KeyObject,
@@ -80,7 +81,8 @@ function keccak256(...parts: readonly Uint8Array[]): Uint8Array {
 
 function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): Uint8Array {
   assert(key.length === 32 && nonce.length === 12, 'AES-256-GCM takes a 32-byte key and a 12-byte nonce')
-  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  // Given raw bytes, Node first throws and catches a TypeError with its stack: 35 µs, most of what a small text costs.
+  const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), nonce)
   cipher.setAAD(aad)
   const sealed = new Uint8Array(text.length + TAG_BYTES)
   sealed.set(cipher.update(text), 0)
@@ -93,7 +95,7 @@ function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8
   assert(key.length === 32 && nonce.length === 12, 'AES-256-GCM takes a 32-byte key and a 12-byte nonce')
   if (sealed.length < TAG_BYTES) return null
   const length = sealed.length - TAG_BYTES
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce)
+  const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), nonce, { authTagLength: TAG_BYTES })
   decipher.setAAD(aad)
   decipher.setAuthTag(sealed.subarray(length))
   const text = plain(decipher.update(sealed.subarray(0, length)))

@@ -54,18 +54,54 @@ export const isFailure = (error: unknown): boolean => isCairnError(error) && err
 
 export const sendRequest = (io: Duplex, request: StorageRequest): Promise<void> => io.send(storageRequest.encode(request))
 
+/** How late a deadline may be noticed: a timer and a signal for each message would cost more than the message. */
+const LOOK_MS = 250
+
+interface Wait {
+  readonly due: number
+  cut(): void
+}
+
+/** All waits on one clock, looked at together while there are any. */
+const waits = new WeakMap<Clock, Set<Wait>>()
+
+async function look(clock: Clock, pending: Set<Wait>): Promise<void> {
+  while (pending.size > 0) {
+    await clock.sleep(LOOK_MS)
+    const now = clock.monotonic()
+    for (const wait of pending) if (now >= wait.due) wait.cut()
+  }
+  waits.delete(clock)
+}
+
+function watched(clock: Clock, wait: Wait): Set<Wait> {
+  const known = waits.get(clock)
+  const pending = known ?? new Set()
+  pending.add(wait)
+  if (known === undefined) {
+    waits.set(clock, pending)
+    void look(clock, pending)
+  }
+  return pending
+}
+
 /** Waits for one message with a deadline; a slow provider is cut, not waited for. */
 export async function within<T>(clock: Clock, io: Duplex, ms: number, what: string, work: Promise<T>): Promise<T> {
-  const deadline = clock.deadline(what, ms)
-  const cut = (): void => io.abort(deadline.signal.reason)
-  deadline.signal.addEventListener('abort', cut, { once: true })
+  let late: CairnError<'DEADLINE'> | null = null
+  const wait: Wait = {
+    due: clock.monotonic() + ms,
+    cut() {
+      late ??= new CairnError('DEADLINE', { what: `${what} of ${io.peer}`, ms })
+      io.abort(late)
+    },
+  }
+  const pending = watched(clock, wait)
   try {
     return await work
   } catch (error) {
-    throw deadline.signal.aborted ? deadline.signal.reason : error
+    throw late ?? error
   } finally {
-    deadline.signal.removeEventListener('abort', cut)
-    deadline[Symbol.dispose]()
+    pending.delete(wait)
   }
 }
 
@@ -76,7 +112,7 @@ export async function receiveReply<Is extends StorageReply['is']>(
   is: Is | readonly Is[],
   ms: number = TIMING.message,
 ): Promise<StorageReply & { is: Is }> {
-  const bytes = await within(clock, io, ms, `a reply of ${io.peer}`, io.receive(storageReply.maxBytes))
+  const bytes = await within(clock, io, ms, 'a reply', io.receive(storageReply.maxBytes))
   if (bytes === null) throw new CairnError('PROTOCOL', { peer: io.peer, why: 'closed instead of replying' })
   const reply = storageReply.decode(bytes)
   if (reply.is === 'refused') throw new Refusal(reply)
