@@ -1,9 +1,13 @@
 /** Group commit: everything that waits while a transaction runs shares the next one. */
+import type { Clock } from '../../../runtime/index.ts'
 import type { LogShipper } from './log.ts'
 import type { CommitOutcome, Metadata, ObjectCommit } from './metadata.ts'
 
 /** Commits in one transaction: enough to amortize an fsync, little enough that readers are not held up. */
 const BATCH_MAX = 256
+/** A transaction waits this long for others to join. Each request comes in a turn of its own, so without a wait each would
+ *  pay for an fsync, in which this thread can do nothing else. Well below one fsync and one round trip to the providers. */
+const GATHER_MS = 1
 
 export interface Committer {
   /** Resolves when the commit is durable here and, with `replicated`, when `ack` providers keep it too. */
@@ -16,7 +20,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-export function createCommitter(metadata: Metadata, log: LogShipper): Committer {
+export function createCommitter(clock: Clock, metadata: Metadata, log: LogShipper): Committer {
   let queue: Waiting[] = []
   let scheduled = false
   const flush = (): void => {
@@ -29,13 +33,22 @@ export function createCommitter(metadata: Metadata, log: LogShipper): Committer 
       const seq = metadata.lastSeq()
       for (const [i, waiting] of batch.entries()) waiting.resolve({ outcome: outcomes[i] as CommitOutcome, seq })
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error)
+      if (batch.length === 1) batch[0]?.reject(error)
+      else for (const waiting of batch) alone(waiting)
+    }
+  }
+  /** What one commit does wrong is not the others' fault. */
+  const alone = (waiting: Waiting): void => {
+    try {
+      waiting.resolve({ outcome: metadata.commit([waiting.item])[0] as CommitOutcome, seq: metadata.lastSeq() })
+    } catch (error) {
+      waiting.reject(error)
     }
   }
   const schedule = (): void => {
     if (scheduled) return
     scheduled = true
-    queueMicrotask(() => queueMicrotask(flush))
+    void clock.sleep(GATHER_MS).then(flush)
   }
   return {
     async commit(item, replicated) {

@@ -102,9 +102,10 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     const batch = nextBatch()
     if (batch === null) return false
     const sealed = at.crypto.seal(keyring.log, batchNonce(batch.number), keyring.logName, batch.plain)
-    const kept = await replicate(parts, sealed, (device) => batchPiece(at.crypto, keyring, batch.number, device), signal)
+    const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
+    const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
+    const [kept, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
     const hash = digestOf(at.crypto.sha256(batch.plain))
-    const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
     database.transaction(() => {
       sql.add.run(batch.number, batch.first, batch.last, hash)
       for (const { device, pieceId } of kept) metadata.segments.addBatchPiece(batch.number, device, pieceId, sealed.length, root)

@@ -48,7 +48,7 @@ export function openStore(at: StoreContext, database: Database, options: StoreOp
   const log = createLogShipper(writing, keyring, database, metadata)
   const reading: GetParts = { ...writing, keyring, onCorrupt: options.onCorrupt, segment: (id) => metadata.segments.get(id) }
   const uploads = openUploads(database, metadata.segments)
-  const committer = createCommitter(metadata, log)
+  const committer = createCommitter(at.clock, metadata, log)
   const parts: StoreParts = { ...writing, keyring, database, metadata, uploads, committer, log, reading, sync: options.sync }
   return { ...parts, objects: createObjects(parts), run: (signal) => log.run(signal) }
 }
