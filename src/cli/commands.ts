@@ -27,6 +27,7 @@ const ends = async (work: Promise<number>): Promise<void> => {
 
 export function addCommands(program: Command): void {
   addEpochs(program)
+  addStorage(program)
 }
 
 function addEpochs(program: Command): void {
@@ -48,4 +49,33 @@ function addEpochs(program: Command): void {
     .addHelpText('after', '\nEnds with 0 when both are equal, with 1 when they differ (the first difference is named), with 2 on trouble.')
     .action((number, options) => ends(import('./verbs/audit.ts').then((verb) => verb.auditEpoch(number, options))))
   examples(audit, 'cairn audit 29374861', 'cairn audit 29374861 --remote --json')
+}
+
+function addStorage(program: Command): void {
+  const noun = program.command('storage').description('stored objects, from the customer’s side')
+  const stat = common(noun.command('stat'))
+    .argument('<uri>', 's3://bucket/key')
+    .description('how the pieces of an object are: alive, lost (its provider says so) or missing (its provider is silent)')
+    .action((uri, options) => ends(import('./verbs/storage.ts').then((verb) => verb.statObject(uri, options))))
+  examples(stat, 'cairn storage stat s3://photos/2026/cat.jpg', 'cairn storage stat s3://photos/2026/cat.jpg --json')
+  const recover = common(noun.command('recover'))
+    .description('rebuild a gateway whose folder is lost, from the mnemonic and the chain')
+    .option('--mnemonic-file <file>', 'file with the 24 words')
+    .option('--mnemonic <words>', 'the words; other users of the machine may see them, so prefer the file or CAIRN_MNEMONIC')
+    .option('--network <descriptor>', 'file or URL of `cairn network describe`; --data is then the new gateway’s own folder')
+    .option('--port <n>', 'of the S3 endpoint, with --network; 0 for a free one', integer(0, 65_535), 0)
+    .addHelpText(
+      'after',
+      `
+In the folder of \`cairn up\` the gateway/ folder is rebuilt; chain and nodes are started for it when they do not run.
+The words are shown once by the first \`cairn up\`, and by \`cairn account show --mnemonic\` where the account was made.
+Ends with 1 when a provider did not answer; what it alone keeps is then not there.`,
+    )
+    .action((options) => ends(import('./verbs/recover.ts').then((verb) => verb.recoverGateway(options))))
+  examples(
+    recover,
+    'cairn account show --mnemonic > words.txt   # while all is well; keep it elsewhere',
+    'cairn storage recover --mnemonic-file words.txt && cairn up',
+    'cairn storage recover --network net.json --data gw --mnemonic-file words.txt && cairn run gateway --data gw',
+  )
 }

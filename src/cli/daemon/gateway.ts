@@ -1,10 +1,12 @@
 /** `cairn run gateway`: the customer's side of a network, on this machine. */
+import { CairnError } from '../../protocol/errors.ts'
 import { account as accountOf, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
-import { openStorageGateway, storagePayees } from '../../resources/storage/gateway.ts'
+import { openStorageGateway, type Store, storagePayees } from '../../resources/storage/gateway.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { payLoop } from '../../roles/gateway/index.ts'
+import type { PointerRow } from '../../runtime/chain.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
 import { runDaemon } from './lifecycle.ts'
@@ -34,6 +36,7 @@ export async function gatewayDaemon(folder: string): Promise<never> {
       signer,
       at: { host, port },
     })
+    mustKnowItsObjects(folder, gateway.store, chain.pointer(owner))
     if (config.firstKey !== undefined && gateway.keys.find(config.firstKey.accessKey) === null) {
       gateway.keys.add({
         ...config.firstKey,
@@ -76,5 +79,15 @@ export async function gatewayDaemon(folder: string): Promise<never> {
       await running.catch(() => undefined)
       await world.close()
     }
+  })
+}
+
+/** An empty gateway of an account that has a snapshot on chain would write over what its providers keep for it. */
+function mustKnowItsObjects(folder: string, store: Pick<Store, 'metadata'>, pointer: PointerRow | null): void {
+  if (pointer === null || store.metadata.lastSeq() > 0) return
+  throw new CairnError('DATA_FOLDER', {
+    path: folder,
+    why: `it is empty, and the account has snapshot ${pointer.seq} of its metadata on chain`,
+    fix: 'rebuild it with `cairn storage recover`',
   })
 }

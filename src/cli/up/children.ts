@@ -1,6 +1,6 @@
 /** The processes of a local network: started, watched, and ended in order. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CairnError } from '../../protocol/errors.ts'
@@ -40,8 +40,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   const launch = (): Promise<void> =>
     new Promise((resolve, reject) => {
+      // Recovery moves a gateway's folder into place while its supervisor waits for it.
+      mkdirSync(options.folder, { recursive: true })
       const out = openSync(join(options.folder, 'log.jsonl'), 'a')
       const child = fork(MAIN, ['run', options.role, '--data', options.folder], { stdio: ['ignore', out, out, 'ipc'], execArgv: [] })
+      closeSync(out)
       process_ = child
       const late = setTimeout(() => {
         child.kill('SIGKILL')

@@ -33,7 +33,8 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
   const { rt, net } = parts
   const book = bookOf(parts)
   const paid = new Set<Digest>()
-  await adoptHeld(parts, book)
+  const asked = new Set<Account>()
+  await adoptVouchers(parts, book, asked)
   while (!signal.aborted) {
     try {
       for (const served of parts.payees.served()) book.served(served.operator, served.unit, served.amount)
@@ -42,7 +43,7 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
         .filter((row) => row.state === 'pending' || row.state === 'active')
         .slice(-2)) {
         if (paid.has(root.dataHash)) continue
-        if (await payEpoch(parts, book, root)) paid.add(root.dataHash)
+        if (await payEpoch(parts, book, asked, root)) paid.add(root.dataHash)
       }
     } catch (error) {
       if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { why: String(error) })
@@ -68,18 +69,27 @@ function bookOf(parts: PayParts): PayBook {
   })
 }
 
-/** A gateway that lost its book asks before it signs, so that no voucher is ever below one that is out. */
-async function adoptHeld(parts: PayParts, book: PayBook): Promise<void> {
+/**
+ * A gateway that lost its book asks before it signs, so that no voucher is ever below one that is out. Whoever does not
+ * answer now is asked again before it is paid. The number of vouchers that were taken over.
+ */
+export async function adoptVouchers(parts: PayParts, book: PayBook = bookOf(parts), asked: Set<Account> = new Set()): Promise<number> {
   const operators = new Set(parts.rt.chain.devices(parts.net).map((row) => row.owner))
-  for (const operator of operators) {
-    if (book.last(operator) !== null) continue
-    const held = await parts.payees.held(operator).catch(() => null)
-    if (held !== null) book.adopt(held)
-  }
+  const adopted = await Promise.all([...operators].map((operator) => adopt(parts, book, asked, operator).catch(() => false)))
+  return adopted.filter((one) => one).length
+}
+
+/** Throws when the operator's providers do not answer. */
+async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operator: Account): Promise<boolean> {
+  if (asked.has(operator)) return false
+  const held = book.last(operator) === null ? await parts.payees.held(operator) : null
+  asked.add(operator)
+  if (held !== null) book.adopt(held)
+  return held !== null
 }
 
 /** True when the epoch needs no further look. */
-async function payEpoch(parts: PayParts, book: PayBook, root: RootRow): Promise<boolean> {
+async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, root: RootRow): Promise<boolean> {
   const { rt, payees, net, account } = parts
   const settlement = await verified(parts, root)
   if (settlement === null) return false
@@ -87,10 +97,11 @@ async function payEpoch(parts: PayParts, book: PayBook, root: RootRow): Promise<
   const asset = rt.chain.addresses.credits
   let complete = true
   for (const { payee, proven } of provenFor(rt.crypto, settlement.owners, { payer: account, asset, net }, parts.resource.id, units)) {
-    const voucher = book.sign(payee, proven) ?? book.last(payee)
-    if (voucher === null) continue
-    const rates = units.map((unit) => book.rate(payee, unit))
     try {
+      await adopt(parts, book, asked, payee)
+      const voucher = book.sign(payee, proven) ?? book.last(payee)
+      if (voucher === null) continue
+      const rates = units.map((unit) => book.rate(payee, unit))
       await payees.deliver(payee, voucher, rates)
     } catch (error) {
       complete = false

@@ -1,0 +1,332 @@
+/** `cairn storage recover`: a gateway's metadata and keys from the account's seed and the chain alone. */
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { CairnError } from '../../protocol/errors.ts'
+import { type Account, type Address, address, type Hex } from '../../protocol/ids.ts'
+import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
+import type { Kind, Resource } from '../../resources/resource.ts'
+import { adoptManifest, drawKey, recover, storagePayees } from '../../resources/storage/gateway.ts'
+import { storage } from '../../resources/storage/index.ts'
+import { adoptVouchers } from '../../roles/gateway/index.ts'
+import { SCOPE } from '../../runtime/chain.ts'
+import { orThrow, registerSession } from '../../runtime/chain-actions.ts'
+import { createSigner, openTxQueue, saveDeployment } from '../../runtime/real/chain/index.ts'
+import { toHex } from '../../std/bytes.ts'
+import { type GatewayConfig, gatewayConfig, writeConfig } from '../config.ts'
+import { type Plan, writePlan } from '../up/plan.ts'
+import { secret } from '../up/setup.ts'
+import { redundancyOf } from '../up/up.ts'
+import { type Backend, openBackend } from './backend.ts'
+import { type ChainDesk, openChainDesk } from './chain.ts'
+import { readDescriptor } from './descriptor.ts'
+import { borrowNetwork } from './local-network.ts'
+import { type Exit, type Progress, print, printJson, progress } from './output.ts'
+import { dataFolder, exists, findPlace, type PeerAt } from './place.ts'
+
+export interface RecoverOptions {
+  readonly data?: string
+  readonly json: boolean
+  readonly mnemonic?: string
+  readonly mnemonicFile?: string
+  /** A network's descriptor; without it `data` is the folder of `cairn up`. */
+  readonly network?: string
+  /** Of the S3 endpoint, for a folder of its own. */
+  readonly port: number
+}
+
+/** Accounts of the mnemonic that are looked at; a local network's customer is the second. */
+const ACCOUNTS = 20
+const ALL_SCOPES = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
+const SESSION_SECONDS = 365 * 24 * 3600
+/** Coins with which a session key pays for its pointers; a tenth of what the wallet has when that is less. */
+const SESSION_GAS = 10n ** 18n
+const SEND_MS = 120_000
+const SEEN_MS = 60_000
+/** A large account's log is long; standing still is noticed by the exchanges' own deadlines. */
+const RECOVER_MS = 6 * 3600 * 1000
+const REGION = 'cairn-local-1'
+const HOST = '127.0.0.1'
+
+/** What a recovery works on: the network, and where the gateway's folder comes to lie. */
+interface Target {
+  readonly folder: string
+  readonly rpc: string
+  readonly deployment: string
+  readonly net: number
+  readonly verifiers: readonly PeerAt[]
+  readonly plan: Plan | null
+  /** The folder with the plan. */
+  readonly root: string
+}
+
+export async function recoverGateway(options: RecoverOptions): Promise<Exit> {
+  const bar = progress(options.json)
+  const target = await targetOf(options)
+  const mnemonic = await mnemonicFrom(options)
+  await mustBeFree(target)
+  const borrowed = target.plan === null ? null : await borrowNetwork(target.root, target.plan, bar)
+  try {
+    const desk = await openChainDesk({ ...target, folder: target.plan === null ? target.folder : target.root })
+    try {
+      const keys = deriveKeys(desk.crypto, mnemonic)
+      const wallet = walletOf(desk, keys)
+      bar.step(`account ${wallet.account}`)
+      const report = await rebuild(desk, target, keys, wallet, options, bar)
+      bar.done()
+      if (options.json) printJson(report)
+      else say(target, report)
+      return report.unreachable.length === 0 ? 0 : 1
+    } finally {
+      await desk.close()
+    }
+  } finally {
+    await borrowed?.stop()
+  }
+}
+
+async function targetOf(options: RecoverOptions): Promise<Target> {
+  if (options.network === undefined) {
+    const place = await findPlace(options.data)
+    if (place.plan === null || place.gateway === null) {
+      throw new CairnError('CONFIG', {
+        what: place.folder,
+        why: 'it is not the folder of `cairn up`',
+        fix: 'name that one, or an empty folder together with --network <descriptor>',
+      })
+    }
+    return { ...place, root: place.folder, folder: place.gateway, plan: place.plan }
+  }
+  const folder = dataFolder(options.data)
+  const descriptor = await readDescriptor(options.network)
+  const deployment = join(folder, 'deployment.json')
+  await mkdir(folder, { recursive: true })
+  await saveDeployment(deployment, descriptor.deployment)
+  return { folder, root: folder, rpc: descriptor.chain.rpc, deployment, net: descriptor.net, verifiers: descriptor.verifiers, plan: null }
+}
+
+async function mnemonicFrom(options: RecoverOptions): Promise<string> {
+  if (options.mnemonic !== undefined) return options.mnemonic
+  if (options.mnemonicFile !== undefined) {
+    return readFile(options.mnemonicFile, 'utf8').catch(() => {
+      throw new CairnError('CONFIG', {
+        what: options.mnemonicFile ?? '',
+        why: 'it cannot be read',
+        fix: 'name a file that holds the words',
+      })
+    })
+  }
+  const known = process.env['CAIRN_MNEMONIC']
+  if (known !== undefined) return known
+  const fix = 'give --mnemonic-file, --mnemonic or CAIRN_MNEMONIC; `cairn account show --mnemonic` shows it where the account was made'
+  throw new CairnError('CONFIG', { what: 'the mnemonic', why: 'a recovery begins with it', fix })
+}
+
+/** A recovery writes nothing over a gateway that is there, nor beside one that runs without its folder. */
+async function mustBeFree(target: Target): Promise<void> {
+  if (await exists(join(target.folder, 'state.db'))) {
+    throw new CairnError('DATA_FOLDER', {
+      path: target.folder,
+      why: 'a gateway is in it',
+      fix: 'recover into an empty folder, or move this one away first',
+    })
+  }
+  const port = target.plan?.ports.s3
+  if (port !== undefined && (await answers(port))) {
+    throw new CairnError('DATA_FOLDER', {
+      path: target.folder,
+      why: `its gateway still runs, on port ${port}, although its folder is gone`,
+      fix: 'stop `cairn up`, or end that process, and start the recovery again',
+    })
+  }
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: HOST, port, timeout: 2_000 })
+    const end = (is: boolean) => () => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
+  })
+
+/** The first account of the mnemonic that this chain knows as a customer. */
+function walletOf(desk: ChainDesk, keys: AccountKeys): WalletKey {
+  const { view } = desk.access
+  const wallets = Array.from({ length: ACCOUNTS }, (_, index) => keys.wallet(index))
+  const found =
+    wallets.find(({ account }) => view.pointer(account) !== null) ?? wallets.find(({ account }) => view.channelsOf(account).length > 0)
+  if (found !== undefined) return found
+  const why = `none of its first ${ACCOUNTS} accounts has stored anything on the chain at ${desk.rpc.url}`
+  throw new CairnError('CONFIG', { what: 'the mnemonic', why, fix: 'check the words and the network' })
+}
+
+interface Report {
+  readonly account: Account
+  readonly sessionKey: Address
+  readonly snapshot: bigint | null
+  readonly batches: number
+  readonly buckets: number
+  readonly objects: number
+  /** Pieces that providers keep for this account and nothing names: kept, and not signed away. */
+  readonly orphans: number
+  readonly vouchers: number
+  /** Devices that did not answer; their data sets are taken over when they do. */
+  readonly unreachable: readonly string[]
+  readonly s3: { readonly endpoint: string | null; readonly region: string; readonly accessKey: string; readonly secretKey: string }
+  readonly data: string
+}
+
+async function rebuild(
+  desk: ChainDesk,
+  target: Target,
+  keys: AccountKeys,
+  wallet: WalletKey,
+  options: RecoverOptions,
+  bar: Progress,
+): Promise<Report> {
+  const { account } = wallet
+  const sessionKey = await sessionOf(desk, target.plan, wallet, bar)
+  const config = configOf(desk, target, keys, wallet, sessionKey, options.port)
+  // Built beside its place and moved there at the end, so that a recovery that was cut off leaves nothing half done.
+  const work = `${target.folder}.recovering`
+  await rm(work, { recursive: true, force: true })
+  const backend = await openBackend(desk, work, config)
+  const signal = AbortSignal.timeout(RECOVER_MS)
+  let counts: Omit<Report, 'account' | 'sessionKey' | 's3' | 'data'>
+  try {
+    const found = await recover(backend.store, desk.access.view.pointer(account), (line) => bar.step(line), signal)
+    const adopted = await adoptAll(backend, bar)
+    bar.step('asking providers for the last vouchers')
+    const vouchers = await adoptVouchers({
+      rt: backend.rt,
+      // Every resource is a Resource of some kind.
+      resource: storage as unknown as Resource<Kind>,
+      payees: storagePayees(backend.store),
+      net: desk.network.id,
+      account,
+      sessionKey,
+      verifiers: [],
+      asOf: desk.access.asOf,
+    })
+    counts = { ...found, ...adopted, vouchers }
+  } finally {
+    await backend.close()
+  }
+  await moveInto(work, target.folder)
+  await writeConfig(target.folder, gatewayConfig, config)
+  if (target.plan !== null) await writePlan(target.root, { ...target.plan, sessionKey: `0x${toHex(sessionKey)}` })
+  const key = config.firstKey ?? { accessKey: '', secretKey: '' }
+  const endpoint = config.port === 0 ? null : `http://${HOST}:${config.port}`
+  const s3 = { endpoint, region: config.region, ...key }
+  return { account, sessionKey: addressOf(desk, sessionKey), ...counts, s3, data: target.folder }
+}
+
+const addressOf = (desk: ChainDesk, key: Uint8Array): Address => address(toHex(desk.crypto.secp256k1.address(key)))
+
+/** The plan's session key while the chain still takes it; else a new one, delegated by the wallet. */
+async function sessionOf(desk: ChainDesk, plan: Plan | null, wallet: WalletKey, bar: Progress): Promise<Uint8Array> {
+  const { view } = desk.access
+  const known = plan === null ? null : secret(plan.sessionKey)
+  if (known !== null && view.sessionActive(wallet.account, addressOf(desk, known), ALL_SCOPES, desk.clock.now())) return known
+  bar.step('delegating a new session key on chain')
+  const made = desk.random.bytes(32)
+  const sessionKey = addressOf(desk, made)
+  const { rpc, clock, log, database } = desk
+  const { chain, chainId, addresses } = desk.access.deployment
+  const queue = openTxQueue({ rpc, clock, log, database, chain, chainId, secret: wallet.secret, confirmations: 3, pollMs: 200 })
+  try {
+    const balance = await rpc.balance(`0x${wallet.account.slice(2)}`)
+    const value = balance / 10n < SESSION_GAS ? balance / 10n : SESSION_GAS
+    const limit = limitOf(desk, wallet.account)
+    const until = Math.floor(clock.now() / 1000) + SESSION_SECONDS
+    const signer = createSigner(queue, addresses)
+    const coins: Hex = `0x${sessionKey.slice(2)}`
+    await Promise.all([
+      orThrow('delegations.register', registerSession(signer, { sessionKey, scope: ALL_SCOPES, limit, until }, { deadlineMs: SEND_MS })),
+      queue.submit({ to: coins, data: '0x', value, label: 'coins for the session key' }, SEND_MS),
+    ])
+  } finally {
+    await queue.close()
+  }
+  // Providers judge by their own confirmed view, which is as old as this one.
+  using deadline = clock.deadline('seeing the session key on chain', SEEN_MS)
+  while (!view.sessionActive(wallet.account, sessionKey, ALL_SCOPES, clock.now())) {
+    deadline.signal.throwIfAborted()
+    await view.advanced(1000, deadline.signal)
+  }
+  return made
+}
+
+/** A session key may draw what the account has set aside, and no more. */
+function limitOf(desk: ChainDesk, account: Account): bigint {
+  const { view } = desk.access
+  const { available, thawing } = view.escrow(account, view.addresses.credits)
+  return view.channelsOf(account).reduce((sum, channel) => sum + channel.earmark + channel.redeemed, available + thawing)
+}
+
+function configOf(
+  desk: ChainDesk,
+  target: Target,
+  keys: AccountKeys,
+  wallet: WalletKey,
+  sessionKey: Uint8Array,
+  port: number,
+): GatewayConfig {
+  const { plan } = target
+  const operators = new Set(desk.access.view.devices(desk.network.id).map((row) => row.owner)).size
+  const firstKey = plan === null ? drawKey(desk.random) : { accessKey: plan.accessKey, secretKey: plan.secretKey }
+  return {
+    role: 'gateway',
+    rpc: target.rpc,
+    deployment: target.deployment,
+    net: target.net,
+    log: 'info',
+    account: wallet.account,
+    sessionKey,
+    transportKey: plan === null ? desk.random.bytes(32) : secret(plan.gatewayKey),
+    storageRoot: keys.storageRoot,
+    host: HOST,
+    port: plan?.ports.s3 ?? port,
+    region: REGION,
+    sync: false,
+    redundancy: redundancyOf(plan?.nodes.length ?? operators),
+    firstKey,
+    verifiers: [...target.verifiers],
+  }
+}
+
+async function adoptAll(backend: Backend, bar: Progress): Promise<{ orphans: number; unreachable: readonly string[] }> {
+  const devices = backend.store.providers.known()
+  let orphans = 0
+  const unreachable: string[] = []
+  for (const [i, { id }] of devices.entries()) {
+    bar.step('taking over co-signed data sets', i, devices.length)
+    try {
+      orphans += (await adoptManifest(backend.store, id)).orphans
+    } catch {
+      unreachable.push(id)
+    }
+  }
+  return { orphans, unreachable }
+}
+
+/** Renames file by file, since a supervisor may have put its log into the folder already. */
+async function moveInto(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  await rename(join(from, 'state.db'), join(to, 'state.db'))
+  await rm(from, { recursive: true, force: true })
+}
+
+function say(target: Target, report: Report): void {
+  print(`recovered ${report.objects} object(s) in ${report.buckets} bucket(s)`)
+  const source = report.snapshot === null ? 'no snapshot' : `snapshot ${report.snapshot}`
+  print(`  from      ${source} and ${report.batches} batch(es) of the log after it`)
+  print(`  kept      ${report.orphans} piece(s) that nothing names any more; ${report.vouchers} voucher(s) taken over`)
+  if (report.unreachable.length > 0)
+    print(`  silent    ${report.unreachable.join(', ')}: run it again into an empty folder, or let repair replace their pieces`)
+  print(`  key       ${report.s3.accessKey}   secret ${report.s3.secretKey}`)
+  print('Earlier access keys are gone with the old folder; make new ones with `cairn key create`.')
+  print(target.plan === null ? `Start it: cairn run gateway --data ${target.folder}` : `Start it: cairn up --data ${target.root}`)
+}
