@@ -47,8 +47,22 @@ export function batchPiece(crypto: WriterParts['at']['crypto'], keyring: Keyring
   return digestOf(crypto.sha256(keyring.logName, bigEndian(BigInt(number), 8), bytesOf(device)))
 }
 
-/** Nonce of a batch: its number, so that it never repeats under the log key. */
-export const batchNonce = (number: number): Uint8Array => concat([new Uint8Array(4), bigEndian(BigInt(number), 8)])
+const NONCE = 12
+
+/**
+ * nonce ‖ ciphertext ‖ tag. The nonce follows from the key and the plaintext: the same batch always gives the same bytes,
+ * which providers that keep them accept again, and another batch of the same number (after a recovery that did not find
+ * the first) never shares its nonce.
+ */
+export function sealBatch(crypto: WriterParts['at']['crypto'], keyring: Keyring, plain: Uint8Array): Uint8Array {
+  const nonce = crypto.sha256(keyring.log, plain).slice(0, NONCE)
+  return concat([nonce, crypto.seal(keyring.log, nonce, keyring.logName, plain)])
+}
+
+/** The plaintext of a batch, or null when it is not one of this account's. */
+export function openBatch(crypto: WriterParts['at']['crypto'], keyring: Keyring, sealed: Uint8Array): Uint8Array | null {
+  return crypto.open(keyring.log, sealed.subarray(0, NONCE), keyring.logName, sealed.subarray(NONCE))
+}
 
 export interface LogShipper {
   /** Resolves when every entry up to `seq` is kept by `ack` providers; rejects NOT_DURABLE when that takes too long. */
@@ -71,6 +85,8 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     entries: database.prepare('SELECT seq, entry FROM log WHERE seq > ? ORDER BY seq LIMIT ?'),
     last: database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1'),
     add: database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)'),
+    tried: database.prepare("SELECT value FROM facts WHERE name = 'log batch'"),
+    try: database.prepare("INSERT OR REPLACE INTO facts VALUES ('log batch', ?)"),
   }
   const row = sql.last.get()
   let position =
@@ -80,28 +96,36 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
   let waiters: Waiter[] = []
   let wake: (() => void) | null = null
 
+  /** Last entry of batch `number` if it has been tried before, since its first copies may lie on providers already. */
+  const triedLast = (number: number): number | null => {
+    const [tried, last] = String(sql.tried.get()?.['value'] ?? '').split(' ')
+    return Number(tried) === number ? Number(last) : null
+  }
+
   const nextBatch = (): { number: number; first: number; last: number; plain: Uint8Array } | null => {
+    const number = position.number + 1
+    const tried = triedLast(number)
     const entries: Uint8Array[] = []
     let bytes = 0
     let first = 0
     let last = 0
     for (const entry of sql.entries.all(position.last, BATCH_ENTRIES)) {
       const body = entry['entry'] as Uint8Array
-      if (entries.length > 0 && bytes + body.length > BATCH_BYTES) break
+      if (tried === null ? entries.length > 0 && bytes + body.length > BATCH_BYTES : Number(entry['seq']) > tried) break
       first ||= Number(entry['seq'])
       last = Number(entry['seq'])
       bytes += body.length
       entries.push(body)
     }
     if (entries.length === 0) return null
-    const number = position.number + 1
+    if (tried === null) database.transaction(() => sql.try.run(`${number} ${last}`))
     return { number, first, last, plain: batchSchema.encode({ number, first, last, previous: position.hash, entries }) }
   }
 
   const shipOne = async (signal: AbortSignal): Promise<boolean> => {
     const batch = nextBatch()
     if (batch === null) return false
-    const sealed = at.crypto.seal(keyring.log, batchNonce(batch.number), keyring.logName, batch.plain)
+    const sealed = sealBatch(at.crypto, keyring, batch.plain)
     const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
     const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
     const [kept, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])

@@ -42,7 +42,8 @@ export interface ObjectCommit {
   /** Ends this upload in the same transaction; parts it does not use are dropped. */
   readonly upload?: string
 }
-export type CommitOutcome = 'stored' | 'no-bucket' | 'no-upload' | 'precondition-failed'
+/** `gone`: a segment that the record shares is not there any more, since its object or part was replaced meanwhile. */
+export type CommitOutcome = 'stored' | 'no-bucket' | 'no-upload' | 'precondition-failed' | 'gone'
 
 export interface Metadata {
   readonly segments: SegmentTable
@@ -125,15 +126,29 @@ export function openMetadata(database: Database): Metadata {
     for (const segment of segmentsOf(parts)) segments.release(segment.id)
   }
 
+  /** The record with the places that its pieces have now, or null when a segment is gone. */
+  const withPlaces = (record: ObjectRecord): ObjectRecord | null => {
+    let gone = false
+    const placed = (segment: SegmentRecord): SegmentRecord => {
+      const now = segments.get(segment.id)
+      gone ||= now === null
+      return now ?? segment
+    }
+    const parts = record.parts.map((part) => ({ ...part, segments: part.segments.map(placed) }))
+    return gone ? null : { ...record, parts }
+  }
+
   const commitOne = (commit: ObjectCommit): CommitOutcome => {
     if (sql.bucket.get(commit.bucket) === null) return 'no-bucket'
     if (commit.upload !== undefined && sql.upload.get(commit.upload) === null) return 'no-upload'
     const key = utf8(commit.key)
     const old = recordOf(sql.object.get(commit.bucket, key))
     if (!admitted(commit.conditions, old?.etag ?? null)) return 'precondition-failed'
-    const { record } = commit
+    const borrowed = commit.shared || commit.upload !== undefined
+    const record = borrowed ? withPlaces(commit.record) : commit.record
+    if (record === null) return 'gone'
     for (const segment of segmentsOf(record.parts)) {
-      if (commit.shared || commit.upload !== undefined) segments.addReference(segment.id)
+      if (borrowed) segments.addReference(segment.id)
       else if (!segments.keepStaged(segment.id)) segments.add(segment)
     }
     sql.put.run(commit.bucket, key, record.size, record.etag, record.modified, objectSchema.encode(withoutPieces(record)))

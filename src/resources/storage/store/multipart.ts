@@ -3,7 +3,7 @@ import { concat, fromHex, toHex } from '../../../std/bytes.ts'
 import { combineCrc } from '../../../std/crc-combine.ts'
 import type { DigestKind } from '../kernel/kernel.ts'
 import type { ObjectStore, PartInfo } from '../object-store.ts'
-import { bucketOf, infoOf, type StoreParts, stagingOf, withPieces } from './parts.ts'
+import { bucketOf, infoOf, type StoreParts, stagingOf } from './parts.ts'
 import { storeBody } from './put.ts'
 import type { ObjectRecord } from './records.ts'
 import type { Upload, UploadedPart } from './uploads.ts'
@@ -96,9 +96,11 @@ async function complete(parts: StoreParts, request: CompleteRequest): ReturnType
   if (request.checksum !== null && known !== undefined && known.split('-')[0] !== request.checksum.value.split('-')[0]) {
     return { is: 'bad-body', code: 'BadDigest', why: `the object's ${request.checksum.kind} is ${known}` }
   }
-  const commit = { bucket, key, record: withPieces(parts, record), conditions, shared: false, upload: uploadId }
+  const commit = { bucket, key, record, conditions, shared: false, upload: uploadId }
   const outcome = await parts.committer.commit(commit, parts.sync)
-  return outcome === 'stored' ? { is: 'stored', info: infoOf(bucket, key, record) } : { is: outcome }
+  if (outcome === 'stored') return { is: 'stored', info: infoOf(bucket, key, record) }
+  // A part was uploaded again while this one waited for its turn.
+  return outcome === 'gone' ? { is: 'invalid-part', part: picked.chosen[0]?.number ?? 0 } : { is: outcome }
 }
 
 async function digestOfAll(parts: StoreParts, kind: DigestKind, pieces: readonly Uint8Array[]): Promise<Uint8Array> {

@@ -11,7 +11,7 @@ import type { LogShipper } from './log.ts'
 import type { Bucket, Metadata } from './metadata.ts'
 import type { Providers } from './providers.ts'
 import type { Staging, StoredBody } from './put.ts'
-import type { ObjectRecord, PartRecord } from './records.ts'
+import type { ObjectRecord } from './records.ts'
 import type { Uploads } from './uploads.ts'
 
 export interface StoreParts {
@@ -62,15 +62,6 @@ export function recordOf(parts: StoreParts, request: { headers: Readonly<Record<
     inline,
     parts: kept,
   }
-}
-
-/** The record with the current places of its pieces, as the log must carry it. */
-export function withPieces(parts: StoreParts, record: ObjectRecord): ObjectRecord {
-  const filled = (part: PartRecord): PartRecord => ({
-    ...part,
-    segments: part.segments.map((segment) => parts.metadata.segments.get(segment.id) ?? segment),
-  })
-  return { ...record, parts: record.parts.map(filled) }
 }
 
 /** Staging over the segment table, each step durable on its own. */

@@ -9,7 +9,7 @@ import type { PointerRow } from '../../../runtime/chain.ts'
 import { equalBytes, utf8 } from '../../../std/bytes.ts'
 import { FRAME_BYTES, segmentLayout } from '../layout.ts'
 import { manageOrder, receiveReply, sendRequest } from './exchange.ts'
-import { batchNonce, batchPiece, batchSchema, NO_BATCH } from './log.ts'
+import { batchPiece, batchSchema, NO_BATCH, openBatch } from './log.ts'
 import type { StoreParts } from './parts.ts'
 import { openSegmentReader } from './reader.ts'
 import { changeSchema, type PartRecord, partSchema } from './records.ts'
@@ -159,8 +159,10 @@ async function findBatch(parts: StoreParts, number: number, previous: Digest, si
   const { at, keyring } = parts
   const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, number, device)
   const found = await copies(parts, idOn, batchSchema.maxBytes + 64, signal)
-  for (const { bytes } of found) {
-    const plain = at.crypto.open(keyring.log, batchNonce(number), keyring.logName, bytes)
+  const count = (bytes: Uint8Array): number => found.filter((copy) => equalBytes(copy.bytes, bytes)).length
+  // Two batches of one number exist only when an earlier recovery did not find the first: most providers keep the later.
+  for (const { bytes } of found.toSorted((a, b) => count(b.bytes) - count(a.bytes))) {
+    const plain = openBatch(at.crypto, keyring, bytes)
     if (plain === null) continue
     const batch = batchSchema.decode(plain)
     if (batch.number !== number || batch.previous !== previous) continue

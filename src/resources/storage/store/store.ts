@@ -1,6 +1,7 @@
 /** The gateway's object store: what doors call, put together from the pipeline and the metadata. */
 
 import type { Database } from '../../../runtime/index.ts'
+import { assert } from '../../../std/assert.ts'
 import { fromUtf8, utf8 } from '../../../std/bytes.ts'
 import type { Conditions, ObjectStore, PutRequest } from '../object-store.ts'
 import { createCommitter } from './committer.ts'
@@ -11,7 +12,7 @@ import { createKeyring, unwrapKey, wrapKey } from './keys.ts'
 import { createLogShipper } from './log.ts'
 import { list, openMetadata } from './metadata.ts'
 import { createMultipart } from './multipart.ts'
-import { bucketOf, infoOf, recordOf, type StoreParts, stagingOf, withPieces } from './parts.ts'
+import { bucketOf, infoOf, recordOf, type StoreParts, stagingOf } from './parts.ts'
 import { createProviders } from './providers.ts'
 import { storeBody } from './put.ts'
 import type { ObjectRecord, PlacedPiece, SegmentRecord } from './records.ts'
@@ -98,13 +99,15 @@ function createObjects(parts: StoreParts): ObjectStore {
       const source = metadata.object(from.bucket, from.key)
       if (source === null) return { is: 'no-key' }
       if (!admit(infoOf(from.bucket, from.key, source))) return { is: 'precondition-failed' }
-      const moved = rewrapped(parts, withPieces(parts, source), from.bucket, to.bucket)
+      const moved = rewrapped(parts, source, from.bucket, to.bucket)
       const record = { ...moved, modified: at.clock.now(), headers: headers === null ? source.headers : { ...headers } }
       const outcome = await parts.committer.commit(
         { bucket: to.bucket, key: to.key, record, conditions: {}, shared: true },
         parts.sync || record.inline !== null,
       )
-      return outcome === 'stored' ? { is: 'stored', info: infoOf(to.bucket, to.key, record) } : { is: 'no-bucket' }
+      if (outcome === 'stored') return { is: 'stored', info: infoOf(to.bucket, to.key, record) }
+      // The source was deleted or replaced while this copy waited for its turn.
+      return outcome === 'gone' ? { is: 'no-key' } : { is: 'no-bucket' }
     },
     async list({ tenant, bucket, prefix, delimiter, after, limit }) {
       if (bucketOf(parts, tenant, bucket) === null) return { is: 'no-bucket' }
@@ -147,6 +150,7 @@ async function put(parts: StoreParts, request: PutRequest): ReturnType<ObjectSto
   if (stored.is === 'bad-body') return stored
   const record = recordOf(parts, request, stored.body)
   const outcome = await parts.committer.commit({ bucket, key, record, conditions, shared: false }, parts.sync || record.inline !== null)
+  assert(outcome !== 'gone', 'a new object shares nothing')
   if (outcome !== 'stored') staging.drop(record.parts.flatMap((part) => part.segments))
   switch (outcome) {
     case 'stored':
