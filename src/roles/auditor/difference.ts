@@ -18,8 +18,16 @@ const TEXT_MAX = 300
 function text(value: unknown): string {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return 'nothing'
-  return JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v instanceof Uint8Array ? [...v].join() : v))
+  return JSON.stringify(value, (_, v: unknown) => {
+    if (typeof v === 'bigint') return v.toString()
+    if (v instanceof Uint8Array) return [...v].join()
+    // Records come back from their encoding with other keys first than they were made with.
+    if (typeof v === 'object' && v !== null && !Array.isArray(v)) return Object.fromEntries(Object.entries(v).sort(byKey))
+    return v
+  })
 }
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
 export function difference(differs: AuditSubject, where: string, published: unknown, recomputed: unknown): Difference {
   return { differs, where, published: text(published).slice(0, TEXT_MAX), recomputed: text(recomputed).slice(0, TEXT_MAX) }
