@@ -42,17 +42,40 @@ export type RepairOutcome =
   | { readonly is: 'corrupt-source'; readonly pieces: readonly PlacedPiece[] }
   | { readonly is: 'no-place'; readonly why: string }
 
+/** Rebuilds what is missing. A source or target that fails is left out and the rest tried again; each try leaves out one more. */
 export async function repairSegment(parts: StoreParts, health: SegmentHealth, signal: AbortSignal): Promise<RepairOutcome> {
+  const badSources = new Set<Digest>()
+  // A device keeps one piece of a segment, or its loss would be the loss of two.
+  const badTargets = new Set(health.alive.map((piece) => piece.device))
+  for (;;) {
+    try {
+      return await tryRepair(parts, health, badSources, badTargets, signal)
+    } catch (error) {
+      if (!(error instanceof Unfit) || signal.aborted) throw error
+      parts.at.log.debug('a repair goes on without a provider', { segment: health.segment.id, why: error.message })
+      if ('source' in error.who) badSources.add(error.who.source.pieceId)
+      else badTargets.add(error.who.target)
+    }
+  }
+}
+
+async function tryRepair(
+  parts: StoreParts,
+  { segment, alive, missing }: SegmentHealth,
+  badSources: ReadonlySet<Digest>,
+  badTargets: ReadonlySet<DeviceId>,
+  signal: AbortSignal,
+): Promise<RepairOutcome> {
   const { at, providers } = parts
-  const { segment, alive, missing } = health
-  const sources = alive.filter((piece) => providers.reachable(piece.device)).slice(0, segment.k)
+  const usable = alive.filter((piece) => providers.reachable(piece.device) && !badSources.has(piece.pieceId))
+  const sources = usable.slice(0, segment.k)
   if (sources.length < segment.k) return { is: 'too-few', have: sources.length, need: segment.k }
   const held = new Map<Account, number>()
   for (const piece of alive) {
     const operator = providers.operator(piece.device)
     if (operator !== null) held.set(operator, (held.get(operator) ?? 0) + 1)
   }
-  const request = { want: missing.length, least: 1, total: segment.n, held }
+  const request = { want: missing.length, least: 1, total: segment.n, held, except: badTargets }
   const placement = place(at.crypto, providers.candidates(), at.random.bytes(32), request)
   if (!placement.ok) return { is: 'no-place', why: placement.why }
   const layout = segmentLayout(segment.plainBytes, segment.k)
@@ -80,8 +103,15 @@ async function rebuild(
   const reads: Duplex[] = []
   const targets: Target[] = []
   try {
-    for (const piece of sources) reads.push(await openPiece(parts.reading, piece, 0, layout.pieceBytes, signal))
-    for (const [i, shard] of want.entries()) targets.push(await openTarget(parts, shard, devices[i] as DeviceId, layout.pieceBytes, signal))
+    for (const piece of sources) {
+      const open = openPiece(parts.reading, piece, 0, layout.pieceBytes, signal)
+      reads.push(await open.catch((error: unknown) => Promise.reject(new Unfit({ source: piece }, error))))
+    }
+    for (const [i, shard] of want.entries()) {
+      const device = devices[i] as DeviceId
+      const open = openTarget(parts, shard, device, layout.pieceBytes, signal)
+      targets.push(await open.catch((error: unknown) => Promise.reject(new Unfit({ target: device }, error))))
+    }
     const seen = sources.map(() => new Uint8Array(HASH * Math.ceil(layout.pieceBytes / LEAF_BYTES)))
     for (let stripe = 0; stripe < layout.stripes; stripe += 1) {
       const slab = await at.kernel.acquire(signal)
@@ -97,8 +127,12 @@ async function rebuild(
     for (const io of reads) await io.end()
     const pieces: PlacedPiece[] = []
     for (const target of targets) {
-      await receiveReply(at.clock, target.io, 'stored')
-      await target.io.end()
+      try {
+        await receiveReply(at.clock, target.io, 'stored')
+        await target.io.end()
+      } catch (error) {
+        throw new Unfit({ target: target.device }, error)
+      }
       pieces.push({ shard: target.shard, device: target.device, pieceId: target.pieceId, root: await at.kernel.root(target.leaves) })
     }
     return { is: 'repaired', pieces }
@@ -106,6 +140,16 @@ async function rebuild(
     for (const io of [...reads, ...targets.map((target) => target.io)]) io.abort(error)
     if (error instanceof CorruptSource) return { is: 'corrupt-source', pieces: error.pieces }
     throw error
+  }
+}
+
+/** One source or target did not work out; the others may. */
+class Unfit extends Error {
+  override readonly name = 'Unfit'
+  readonly who: { readonly source: PlacedPiece } | { readonly target: DeviceId }
+  constructor(who: Unfit['who'], cause: unknown) {
+    super(String(cause), { cause })
+    this.who = who
   }
 }
 
@@ -137,7 +181,13 @@ async function rebuildStripe(
   const { at } = parts
   const { slab, stripe, size } = work
   const shard = (index: number): Uint8Array => (slab.shards[index] as Uint8Array).subarray(0, size)
-  await Promise.all(sources.map((piece, i) => receiveShard(at, reads[i] as Duplex, piece.device, shard(piece.shard))))
+  await all(
+    sources.map((piece, i) =>
+      receiveShard(at, reads[i] as Duplex, piece.device, shard(piece.shard)).catch((error: unknown) => {
+        throw new Unfit({ source: piece }, error)
+      }),
+    ),
+  )
   const offset = stripe * LEAVES_PER_FRAME * HASH
   for (const [i, piece] of sources.entries()) (seen[i] as Uint8Array).set(await at.kernel.leavesOf(shard(piece.shard)), offset)
   const have = sources.map((piece) => piece.shard).sort((a, b) => a - b)
@@ -149,7 +199,19 @@ async function rebuildStripe(
     const from = target.shard * LEAVES_PER_FRAME * HASH
     target.leaves.set(slab.leaves.subarray(from, from + bytes), offset)
   }
-  await Promise.all(targets.map((target) => target.io.send(shard(target.shard))))
+  await all(
+    targets.map((target) =>
+      target.io.send(shard(target.shard)).catch((error: unknown) => {
+        throw new Unfit({ target: target.device }, error)
+      }),
+    ),
+  )
+}
+
+/** Waits for all before it throws the first failure: until then the slab is written to and read from. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }
 
 /** Segments looked at between two breaths, so that a scan never holds the thread. */
@@ -172,10 +234,14 @@ export async function repairAll(parts: StoreParts, corrupt: Corrupt, signal: Abo
       after = segment.id
       report.looked += 1
       const health = healthOf(parts, corrupt, segment)
-      if (health.alive.length >= parts.at.redundancy.repairBelow) continue
+      // A piece that is known to be wrong is replaced at once, or every read that meets it pays for it.
+      const wrong = segment.pieces.filter((piece) => corrupt.has(piece.pieceId))
+      if (health.alive.length >= parts.at.redundancy.repairBelow && wrong.length === 0) continue
       const outcome = await repairSafely(parts, health, signal)
       if (outcome.is === 'repaired') {
         parts.metadata.move(segment.id, outcome.pieces)
+        const replaced = new Set(outcome.pieces.map((piece) => piece.shard))
+        for (const piece of wrong) if (replaced.has(piece.shard)) corrupt.delete(piece.pieceId)
         report.repaired += 1
       } else {
         if (outcome.is === 'too-few') report.lost += 1

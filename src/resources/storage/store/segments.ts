@@ -24,8 +24,8 @@ export interface SegmentTable {
   /** Segments in id order after `after`, for repair scans. */
   scan(after: string, limit: number): readonly SegmentRecord[]
   count(): number
-  /** A provider does not have this piece: it leaves the set, and its shard counts as missing. */
-  forget(piece: Digest): void
+  /** `device` does not have this piece that it should: it leaves the set, and its shard counts as missing. */
+  forget(device: DeviceId, piece: Digest): void
   /** A piece that a provider keeps for this account and nothing here names: kept for 30 days, never signed away. */
   addOrphan(device: DeviceId, entry: ManifestEntry): void
   /** Pieces of a log batch, replicated whole. */
@@ -146,8 +146,8 @@ export function openSegmentTable(database: Database): SegmentTable {
         return found === null ? [] : [found]
       }),
     count: () => Number(sql.count.get()?.['n'] ?? 0),
-    forget(piece) {
-      const row = database.prepare('SELECT id, device, signed FROM pieces WHERE id = ?').get(piece)
+    forget(device, piece) {
+      const row = database.prepare('SELECT id, device, signed FROM pieces WHERE id = ? AND device = ?').get(piece, device)
       if (row !== null) drop(row)
     },
     addOrphan(device, entry) {
@@ -166,7 +166,8 @@ export function openSegmentTable(database: Database): SegmentTable {
       removes: sql.removes.all(device).map((row) => digest(String(row['piece']))),
     }),
     markSigned(device, adds, removes) {
-      for (const id of adds) sql.sign.run(id, device)
+      // What was dropped while the provider signed is in its set now, and must leave it again.
+      for (const id of adds) if (sql.sign.run(id, device).changes === 0) sql.removal.run(device, id)
       for (const id of removes) sql.removed.run(device, id)
     },
     manifest: (device) => sql.manifest.all(device).map(entryOf),

@@ -96,7 +96,7 @@ function differs(parts: StoreParts, device: DeviceId, head: SetHead, reply: { mi
     saveHead(parts, device, { ...head, version: reply.version, expiresAt: 0 }, new Uint8Array(), new Uint8Array())
   }
   parts.database.transaction(() => {
-    for (const piece of reply.missing) parts.metadata.segments.forget(piece)
+    for (const piece of reply.missing) parts.metadata.segments.forget(device, piece)
   })
   return { is: 'missing', pieces: reply.missing }
 }
