@@ -170,10 +170,14 @@ contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransi
         return _payOut(to, credits, minTokens, _share(credits), 0, 0);
     }
 
-    function _payOut(address to, uint256 credits, uint256 minTokens, uint256 fromVault, uint256 fromTopUp, uint256 price)
-        private
-        returns (uint256 tokens)
-    {
+    function _payOut(
+        address to,
+        uint256 credits,
+        uint256 minTokens,
+        uint256 fromVault,
+        uint256 fromTopUp,
+        uint256 price
+    ) private returns (uint256 tokens) {
         if (credits == 0) revert ZeroAmount();
         tokens = fromVault + fromTopUp;
         if (tokens < minTokens) revert Slippage(tokens, minTokens);

@@ -30,7 +30,7 @@ contract Delegations is IDelegations {
     /// @notice Lets `key` sign for the caller.
     /// @param key Address of the session key.
     /// @param scope Bits of VOUCHER, STORAGE, POINTER.
-    /// @param limit Most its vouchers may draw in total.
+    /// @param limit Most µcredits its vouchers may draw in total.
     /// @param until Unix seconds of its expiry, at most `MAX_LIFE` ahead.
     function register(address key, uint32 scope, uint128 limit, uint40 until) external {
         _register(msg.sender, key, scope, limit, until);

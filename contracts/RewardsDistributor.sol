@@ -131,7 +131,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         paid = _owed(key, account, cumulative);
         if (paid == 0) revert NothingToClaim();
         _book(key, total, paid);
-        _pay(net, asset, index, account, cumulative, paid);
+        _claimed[key][account] = cumulative;
+        _pay(net, asset, index, account, paid);
     }
 
     /// @notice The same for many accounts of one root. Accounts that have nothing to claim are passed over, so that a
@@ -151,7 +152,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
             if (amount == 0) continue;
             _book(key, total, amount);
             paid += amount;
-            _pay(net, asset, index, c.account, c.cumulative, amount);
+            _claimed[key][c.account] = c.cumulative;
+            _pay(net, asset, index, c.account, amount);
         }
     }
 
@@ -309,10 +311,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         p.claimed = claimed;
     }
 
-    function _pay(uint32 net, address asset, uint32 index, address account, uint128 cumulative, uint128 amount)
-        private
-    {
-        _claimed[_potKey(net, asset)][account] = cumulative;
+    function _pay(uint32 net, address asset, uint32 index, address account, uint128 amount) private {
         address payout = payoutOf(account);
         emit Claimed(net, asset, account, payout, amount, index);
         IERC20(asset).safeTransfer(payout, amount);

@@ -78,9 +78,10 @@ abstract contract EscrowAccounts is EscrowKeys {
     }
 
     function _receive(address asset, Authorization calldata a, bytes32 nonce) private {
-        IERC3009(asset).receiveWithAuthorization(
-            a.from, address(this), a.amount, a.validAfter, a.validBefore, nonce, a.v, a.r, a.s
-        );
+        IERC3009(asset)
+            .receiveWithAuthorization(
+                a.from, address(this), a.amount, a.validAfter, a.validBefore, nonce, a.v, a.r, a.s
+            );
     }
 
     /// @dev A grant must not rest on the token's word: a made-up token would "verify" anything and hand out keys of other
@@ -89,8 +90,7 @@ abstract contract EscrowAccounts is EscrowKeys {
         bytes32 structHash = keccak256(
             abi.encode(_RECEIVE_TYPEHASH, a.from, address(this), a.amount, a.validAfter, a.validBefore, nonce)
         );
-        bytes32 digest =
-            MessageHashUtils.toTypedDataHash(IERC20Permit(asset).DOMAIN_SEPARATOR(), structHash);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(IERC20Permit(asset).DOMAIN_SEPARATOR(), structHash);
         (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, a.v, a.r, a.s);
         if (err != ECDSA.RecoverError.NoError || signer != a.from) revert BadSignature();
     }

@@ -48,7 +48,9 @@ abstract contract EscrowBase is IEscrow, EIP712, ReentrancyGuardTransient {
         IRewardsDistributor distributor,
         uint40 genesis
     ) EIP712("Cairn Escrow", "1") {
-        if (address(credits) == address(0) || address(registry) == address(0)) revert ZeroAddress();
+        if (address(credits) == address(0) || address(registry) == address(0)) {
+            revert ZeroAddress();
+        }
         if (address(delegations) == address(0) || address(distributor) == address(0)) revert ZeroAddress();
         CREDITS = credits;
         REGISTRY = registry;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {EscrowKeys} from "./EscrowKeys.sol";
 
@@ -12,23 +13,34 @@ import {EscrowKeys} from "./EscrowKeys.sol";
 abstract contract EscrowChannels is EscrowKeys {
     using SafeCast for uint256;
 
-    bytes32 private constant _VOUCHER_TYPEHASH = keccak256(
-        "Voucher(address payer,address payee,address asset,uint32 net,uint64 channelId,uint128 cumulative)"
-    );
+    bytes32 private constant _VOUCHER_TYPEHASH =
+        keccak256("Voucher(address payer,address payee,address asset,uint32 net,uint64 channelId,uint128 cumulative)");
 
-    /// @dev What all items of a batch share. `id` tells batches of one transaction apart.
-    struct Batch {
+    /// @dev A voucher as EIP-712 hashes it. In memory every field takes a word, so this is its ABI encoding already, and
+    /// the words from payer to channelId are that of the channel's key. A batch fills in the other fields once.
+    struct Form {
+        bytes32 typeHash;
+        address payer;
         address payee;
         address asset;
         uint32 net;
+        uint64 channelId;
+        uint128 cumulative;
+    }
+
+    /// @dev What all items of a batch share. `id` tells batches of one transaction apart.
+    struct Batch {
+        Form form;
+        bytes32 domain;
         uint256 id;
     }
 
-    /// @dev One accepted item: its channel's counter, what this batch paid it, and what it still wants.
+    /// @dev One accepted item: its channel's books, what this batch paid it, and what it still wants.
     struct Claim {
         bytes32 key;
         address payer;
         address signer;
+        uint128 earmark;
         uint128 redeemed;
         uint128 paid;
         uint128 unpaid;
@@ -92,16 +104,8 @@ abstract contract EscrowChannels is EscrowKeys {
         external
         returns (uint128 total)
     {
-        Batch memory batch = Batch(payee, asset, net, ++_batchCount);
         Claim[] memory claims = new Claim[](items.length);
-        uint256 sum;
-        for (uint256 i = 0; i < items.length; ++i) {
-            Claim memory claim = claims[i];
-            if (!_accept(batch, items[i], i, claim)) continue;
-            _drawEarmark(claim, asset);
-            sum += claim.paid;
-            if (claim.unpaid == 0) _report(claim, payee);
-        }
+        uint256 sum = _drawEarmarks(payee, asset, net, items, claims);
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim memory claim = claims[i];
             if (claim.unpaid == 0) continue;
@@ -112,28 +116,60 @@ abstract contract EscrowChannels is EscrowKeys {
         _settle(payee, asset, net, total);
     }
 
+    /// @dev The first pass. Items that it pays in full are reported at once.
+    function _drawEarmarks(address payee, address asset, uint32 net, Voucher[] calldata items, Claim[] memory claims)
+        private
+        returns (uint256 sum)
+    {
+        Form memory form = Form(_VOUCHER_TYPEHASH, address(0), payee, asset, net, 0, 0);
+        Batch memory batch = Batch(form, _domainSeparatorV4(), ++_batchCount);
+        for (uint256 i = 0; i < items.length; ++i) {
+            Claim memory claim = claims[i];
+            if (!_accept(batch, items[i], i, claim)) continue;
+            _drawEarmark(claim, asset);
+            sum += claim.paid;
+            if (claim.unpaid == 0) _report(claim, payee);
+        }
+    }
+
     /// @dev Fills `claim` from a voucher, or says why not.
     function _accept(Batch memory batch, Voucher calldata item, uint256 index, Claim memory claim)
         private
         returns (bool)
     {
-        bytes32 key = channelKey(item.payer, batch.payee, batch.asset, batch.net, item.channelId);
-        bytes32 digest =
-            hashVoucher(item.payer, batch.payee, batch.asset, batch.net, item.channelId, item.cumulative);
+        address payer = item.payer;
+        uint128 cumulative = item.cumulative;
+        (bytes32 key, bytes32 digest) = _hash(batch, payer, item.channelId, cumulative);
         (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, item.r, item.vs);
-        if (err != ECDSA.RecoverError.NoError) return _skip(index, item.payer, key, SkipReason.BadSignature);
-        if (!_maySpend(item.payer, signer)) return _skip(index, item.payer, key, SkipReason.KeyNotRedeemable);
-        uint128 redeemed = _channels[key].redeemed;
+        if (err != ECDSA.RecoverError.NoError) return _skip(index, payer, key, SkipReason.BadSignature);
+        if (!_maySpend(payer, signer)) return _skip(index, payer, key, SkipReason.KeyNotRedeemable);
         if (!_firstInBatch(key, batch.id)) revert DuplicateChannel(index);
-        if (item.cumulative <= redeemed) return _skip(index, item.payer, key, SkipReason.NothingDue);
+        Channel storage ch = _channels[key];
+        (claim.earmark, claim.redeemed) = (ch.earmark, ch.redeemed);
+        if (cumulative <= claim.redeemed) return _skip(index, payer, key, SkipReason.NothingDue);
         claim.key = key;
-        claim.payer = item.payer;
+        claim.payer = payer;
         claim.signer = signer;
-        claim.redeemed = redeemed;
         unchecked {
-            claim.unpaid = item.cumulative - redeemed; // cumulative > redeemed, above
+            claim.unpaid = cumulative - claim.redeemed; // cumulative > redeemed, above
         }
         return true;
+    }
+
+    /// @dev channelKey and hashVoucher of an item, from the batch's form.
+    function _hash(Batch memory batch, address payer, uint64 channelId, uint128 cumulative)
+        private
+        pure
+        returns (bytes32 key, bytes32 digest)
+    {
+        Form memory form = batch.form;
+        (form.payer, form.channelId, form.cumulative) = (payer, channelId, cumulative);
+        bytes32 structHash;
+        assembly ("memory-safe") {
+            key := keccak256(add(form, 0x20), 0xa0)
+            structHash := keccak256(form, 0xe0)
+        }
+        digest = MessageHashUtils.toTypedDataHash(batch.domain, structHash);
     }
 
     function _skip(uint256 index, address payer, bytes32 key, SkipReason reason) private returns (bool) {
@@ -152,15 +188,14 @@ abstract contract EscrowChannels is EscrowKeys {
 
     /// @dev Moves from `unpaid` to `paid` what the channel's earmark and the key's limit allow.
     function _drawEarmark(Claim memory claim, address asset) internal {
-        Channel storage ch = _channels[claim.key];
-        uint128 earmark = ch.earmark;
-        if (earmark == 0) return;
-        uint128 paid = _min(_min(claim.unpaid, earmark), _spendable(claim.payer, claim.signer, asset));
+        uint128 paid = _min(claim.unpaid, claim.earmark);
+        if (paid == 0) return;
+        paid = _min(paid, _spendable(claim.payer, claim.signer, asset));
         if (paid == 0) return;
         unchecked {
-            ch.earmark = earmark - paid; // paid ≤ earmark
+            claim.earmark -= paid; // paid ≤ earmark
         }
-        _paid(ch, claim, asset, paid);
+        _paid(claim, asset, paid);
     }
 
     /// @dev The same from the payer's pool: available first, then what is thawing. Never from what it has earned.
@@ -176,17 +211,21 @@ abstract contract EscrowChannels is EscrowKeys {
         uint128 fromAvailable = _min(paid, available);
         books.available = available - fromAvailable;
         if (paid != fromAvailable) books.thawing = thawing - (paid - fromAvailable);
-        _paid(_channels[claim.key], claim, asset, paid);
+        _paid(claim, asset, paid);
     }
 
-    function _paid(Channel storage ch, Claim memory claim, address asset, uint128 paid) private {
+    /// @dev Earmark and counter share a slot; written side by side they are one write.
+    function _paid(Claim memory claim, address asset, uint128 paid) private {
         unchecked {
             // paid ≤ unpaid, and redeemed + unpaid is the uint128 that was signed or proved.
             claim.redeemed += paid;
             claim.paid += paid;
             claim.unpaid -= paid;
         }
-        ch.redeemed = claim.redeemed;
+        Channel storage ch = _channels[claim.key];
+        (uint128 earmark, uint128 redeemed) = (claim.earmark, claim.redeemed);
+        ch.earmark = earmark;
+        ch.redeemed = redeemed;
         _spend(claim.payer, claim.signer, asset, paid);
     }
 
@@ -222,16 +261,12 @@ abstract contract EscrowChannels is EscrowKeys {
     }
 
     /// @notice The EIP-712 digest that a voucher signs.
-    function hashVoucher(
-        address payer,
-        address payee,
-        address asset,
-        uint32 net,
-        uint64 channelId,
-        uint128 cumulative
-    ) public view returns (bytes32 digest) {
-        return _hashTypedDataV4(
-            keccak256(abi.encode(_VOUCHER_TYPEHASH, payer, payee, asset, net, channelId, cumulative))
-        );
+    function hashVoucher(address payer, address payee, address asset, uint32 net, uint64 channelId, uint128 cumulative)
+        public
+        view
+        returns (bytes32 digest)
+    {
+        return
+            _hashTypedDataV4(keccak256(abi.encode(_VOUCHER_TYPEHASH, payer, payee, asset, net, channelId, cumulative)));
     }
 }

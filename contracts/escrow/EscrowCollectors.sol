@@ -38,9 +38,7 @@ abstract contract EscrowCollectors is EscrowBase {
     }
 
     /// @notice Pays `amount` from the calling collector's lock to `payee`, less fees.
-    function pay(address payer, address payee, address asset, uint32 net, bytes32 lockId, uint128 amount)
-        external
-    {
+    function pay(address payer, address payee, address asset, uint32 net, bytes32 lockId, uint128 amount) external {
         if (payee == address(0)) revert ZeroAddress();
         bytes32 lockKey = lockKeyOf(msg.sender, payer, asset, lockId);
         uint40 expiry = _locks[lockKey].expiry;
@@ -86,11 +84,7 @@ abstract contract EscrowCollectors is EscrowBase {
     }
 
     /// @notice keccak256(abi.encode(collector, payer, asset, lockId)).
-    function lockKeyOf(address collector, address payer, address asset, bytes32 lockId)
-        public
-        pure
-        returns (bytes32)
-    {
+    function lockKeyOf(address collector, address payer, address asset, bytes32 lockId) public pure returns (bytes32) {
         return keccak256(abi.encode(collector, payer, asset, lockId));
     }
 

@@ -35,10 +35,10 @@ abstract contract EscrowUsage is EscrowChannels {
         uint256 value;
         (value, claim.signer) = _valueOf(claim.key, root.detailRoot, units);
         if (!_maySpend(id.payer, claim.signer)) revert KeyNotRedeemable(id.payer, claim.signer);
-        uint128 redeemed = channel(claim.key).redeemed;
-        if (value <= redeemed) revert NothingDue();
-        claim.redeemed = redeemed;
-        claim.unpaid = value.toUint128() - redeemed;
+        Channel memory ch = channel(claim.key);
+        if (value <= ch.redeemed) revert NothingDue();
+        (claim.earmark, claim.redeemed) = (ch.earmark, ch.redeemed);
+        claim.unpaid = value.toUint128() - ch.redeemed;
         _drawEarmark(claim, id.asset);
         paid = claim.paid;
         if (paid == 0) revert Insufficient(claim.unpaid, 0);
@@ -77,8 +77,7 @@ abstract contract EscrowUsage is EscrowChannels {
     function _rateSigner(bytes32 key, ProvedUnit calldata item) private view returns (address signer) {
         if (item.denominator == 0) revert BadRate(item.unit);
         ECDSA.RecoverError err;
-        (signer, err,) =
-            ECDSA.tryRecover(hashRate(key, item.unit, item.numerator, item.denominator), item.r, item.vs);
+        (signer, err,) = ECDSA.tryRecover(hashRate(key, item.unit, item.numerator, item.denominator), item.r, item.vs);
         if (err != ECDSA.RecoverError.NoError) revert BadSignature();
     }
 

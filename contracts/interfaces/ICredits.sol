@@ -10,9 +10,7 @@ interface ICredits {
     /// @notice Credits were bought. `price` is the Pm used, USD · 1e18 per CAIRN.
     event CreditsMinted(address indexed from, address indexed to, uint256 tokensIn, uint256 credits, uint256 price);
     /// @notice Earned credits were turned back into CAIRN. `price` is the Pr used, 0 for a pro rata redemption.
-    event CreditsRedeemed(
-        address indexed to, uint256 credits, uint256 fromVault, uint256 fromTopUp, uint256 price
-    );
+    event CreditsRedeemed(address indexed to, uint256 credits, uint256 fromVault, uint256 fromTopUp, uint256 price);
     event ToppedUp(address indexed from, uint256 tokens);
     /// @notice Minting stopped because the vault's cover fell under 90 %, or came back at 95 %.
     event MintHaltSet(bool halted);

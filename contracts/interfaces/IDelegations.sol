@@ -5,7 +5,8 @@ pragma solidity ^0.8.30;
 /// @notice One registry read by Escrow, Pointers, DeviceRegistry, and off chain by gateways and providers.
 interface IDelegations {
     /// @param scope Bits of what the key may do: 1 VOUCHER, 2 STORAGE (orders, heads), 4 POINTER.
-    /// @param limit Most that vouchers of this key may ever draw, in units of the asset; Escrow counts what is spent.
+    /// @param limit Most µcredits that vouchers of this key may ever draw; Escrow counts what is spent. It is for Credits
+    /// alone: every other asset has the limit that Escrow.setKeyLimit or a deposit's grant gave the key.
     /// @param until Unix seconds at which the key stops being active.
     /// @param revokedAt Unix seconds of the revocation, 0 while there is none.
     struct Session {

@@ -141,9 +141,7 @@ interface IEscrow {
         bytes32 indexed key, address indexed payer, address indexed payee, uint256 redeemed, uint256 paid
     );
     /// @notice `value` is what the proved units are worth in all; `paid` is what this redemption added, before fees.
-    event UsageRedeemed(
-        bytes32 indexed key, address indexed payer, address indexed payee, uint256 value, uint256 paid
-    );
+    event UsageRedeemed(bytes32 indexed key, address indexed payer, address indexed payee, uint256 value, uint256 paid);
     /// @notice A promise was good but the money or the key's limit was not; the unpaid rest stays redeemable.
     event Shortfall(bytes32 indexed key, address indexed payer, address indexed payee, uint256 unpaid);
     event VoucherSkipped(uint256 indexed index, address indexed payer, bytes32 indexed key, SkipReason reason);
@@ -158,10 +156,19 @@ interface IEscrow {
     event FeesBurned(uint32 indexed net, uint32 indexed period, uint256 amount);
     event KeyLimitSet(address indexed account, address indexed key, address indexed asset, uint128 limit);
     event CollectorApproved(
-        address indexed payer, address indexed collector, address indexed asset, uint128 allowance, uint40 maxLockSeconds
+        address indexed payer,
+        address indexed collector,
+        address indexed asset,
+        uint128 allowance,
+        uint40 maxLockSeconds
     );
     event Locked(
-        bytes32 indexed lockKey, address indexed collector, address indexed payer, address asset, uint256 amount, uint40 expiry
+        bytes32 indexed lockKey,
+        address indexed collector,
+        address indexed payer,
+        address asset,
+        uint256 amount,
+        uint40 expiry
     );
     event Unlocked(bytes32 indexed lockKey, address indexed payer, uint256 amount);
     event PaidFromLock(bytes32 indexed lockKey, address indexed payee, uint32 indexed net, uint256 amount);
@@ -220,9 +227,7 @@ interface IEscrow {
     function closeChannel(ChannelId calldata id) external returns (uint40 closesAt);
     function finalizeClose(ChannelId calldata id) external returns (uint128 returned);
     function setKeyLimit(address key, address asset, uint128 limit) external;
-    function redeem(address payee, address asset, uint32 net, Voucher[] calldata items)
-        external
-        returns (uint128 total);
+    function redeem(address payee, address asset, uint32 net, Voucher[] calldata items) external returns (uint128 total);
     function redeemProved(ChannelId calldata id, UsageRoot calldata root, ProvedUnit[] calldata units)
         external
         returns (uint128 paid);
@@ -255,14 +260,10 @@ interface IEscrow {
     function fees(uint32 net, uint32 period) external view returns (uint128 counted, uint128 burned);
     /// @return period (now − genesis) / 1 day.
     function currentPeriod() external view returns (uint32 period);
-    function hashVoucher(
-        address payer,
-        address payee,
-        address asset,
-        uint32 net,
-        uint64 channelId,
-        uint128 cumulative
-    ) external view returns (bytes32 digest);
+    function hashVoucher(address payer, address payee, address asset, uint32 net, uint64 channelId, uint128 cumulative)
+        external
+        view
+        returns (bytes32 digest);
     function hashRate(bytes32 key, bytes32 unit, uint128 numerator, uint128 denominator)
         external
         view

@@ -100,8 +100,7 @@ contract EscrowTest is MoneyFixture {
     function _permit(uint256 amount) private view returns (uint8, bytes32, bytes32) {
         bytes32 typehash =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-        bytes32 digest =
-            keccak256(abi.encode(typehash, payer, address(escrow), amount, credits.nonces(payer), T0 + 1));
+        bytes32 digest = keccak256(abi.encode(typehash, payer, address(escrow), amount, credits.nonces(payer), T0 + 1));
         return vm.sign(PAYER_KEY, keccak256(abi.encodePacked(hex"1901", credits.DOMAIN_SEPARATOR(), digest)));
     }
 
@@ -121,8 +120,7 @@ contract EscrowTest is MoneyFixture {
 
     function test_OneSignatureDepositsAndAuthorizes() public {
         _buy(payer, 10 * M);
-        IEscrow.SessionGrant memory grant =
-            IEscrow.SessionGrant(sessionKey, 7, 5 * M, uint40(T0 + 9 days), "salt");
+        IEscrow.SessionGrant memory grant = IEscrow.SessionGrant(sessionKey, 7, 5 * M, uint40(T0 + 9 days), "salt");
         bytes32 domain = credits.DOMAIN_SEPARATOR();
         IEscrow.Authorization memory a = _authorize(payer, address(credits), domain, grant);
         IEscrow.SessionGrant memory worse = grant;
@@ -137,8 +135,7 @@ contract EscrowTest is MoneyFixture {
 
     function test_AnAuthorizationCannotBeRedirectedOrWidened() public {
         _buy(payer, 10 * M);
-        IEscrow.SessionGrant memory grant =
-            IEscrow.SessionGrant(sessionKey, 1, 5 * M, uint40(T0 + 9 days), "salt");
+        IEscrow.SessionGrant memory grant = IEscrow.SessionGrant(sessionKey, 1, 5 * M, uint40(T0 + 9 days), "salt");
         IEscrow.Authorization memory a = _authorize(payer, address(credits), credits.DOMAIN_SEPARATOR(), grant);
         vm.expectRevert(IEscrow.GrantNotForDepositor.selector);
         escrow.depositWithAuthorization(payee, address(credits), a, grant);
@@ -168,8 +165,7 @@ contract EscrowTest is MoneyFixture {
 
     function test_AnotherAssetsGrantGivesNoCredits() public {
         cairn.transfer(payer, 10 * M);
-        IEscrow.SessionGrant memory grant =
-            IEscrow.SessionGrant(sessionKey, 1, 5 * M, uint40(T0 + 9 days), "salt");
+        IEscrow.SessionGrant memory grant = IEscrow.SessionGrant(sessionKey, 1, 5 * M, uint40(T0 + 9 days), "salt");
         IEscrow.Authorization memory a = _authorize(payer, address(cairn), cairn.DOMAIN_SEPARATOR(), grant);
         escrow.depositWithAuthorization(payer, address(cairn), a, grant);
         assertEq(escrow.keyUsage(payer, sessionKey, address(cairn)).limit, 5 * M, "limit in CAIRN");
@@ -411,9 +407,8 @@ contract EscrowTest is MoneyFixture {
         items[1] = _voucher(PAYER_KEY, 1, 2 * M);
         vm.expectRevert(abi.encodeWithSelector(IEscrow.DuplicateChannel.selector, 1));
         _redeemMany(items);
-        (uint128 first, uint128 second) = new TwiceRedeemer().redeemTwice(
-            escrow, payee, address(credits), NET, _one(items[0]), _one(items[1])
-        );
+        (uint128 first, uint128 second) =
+            new TwiceRedeemer().redeemTwice(escrow, payee, address(credits), NET, _one(items[0]), _one(items[1]));
         assertEq(first, M, "two batches of one transaction");
         assertEq(second, M, "do not disturb each other");
     }
@@ -516,8 +511,7 @@ contract EscrowTest is MoneyFixture {
 
     function test_ProofsAreRefused() public {
         _open(1, 50 * M);
-        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) =
-            _usage(1, 10 * M, 10 * M, 3, 3, PAYER_KEY);
+        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) = _usage(1, 10 * M, 10 * M, 3, 3, PAYER_KEY);
         distributor.setActive(NET, address(cairn), 3, root.root, false);
         vm.expectRevert(abi.encodeWithSelector(IEscrow.RootNotActive.selector, 3, root.root));
         escrow.redeemProved(_id(1), root, units);
@@ -562,11 +556,8 @@ contract EscrowTest is MoneyFixture {
 
     function test_ARateOfAStrangerAndMixedSignersAreRefused() public {
         _open(1, 50 * M);
-        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) =
-            _usage(1, 10 * M, 10 * M, 3, 3, OTHER_KEY);
-        vm.expectRevert(
-            abi.encodeWithSelector(IEscrow.KeyNotRedeemable.selector, payer, vm.addr(OTHER_KEY))
-        );
+        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) = _usage(1, 10 * M, 10 * M, 3, 3, OTHER_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.KeyNotRedeemable.selector, payer, vm.addr(OTHER_KEY)));
         escrow.redeemProved(_id(1), root, units);
         (, IEscrow.ProvedUnit[] memory own) = _usage(1, 10 * M, 10 * M, 3, 3, PAYER_KEY);
         units[0] = own[0];
@@ -580,14 +571,15 @@ contract EscrowTest is MoneyFixture {
         signed = uint128(bound(signed, 1, 40 * M));
         proved = uint128(bound(proved, 1, 20 * M));
         _open(1, 50 * M);
-        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) =
-            _usage(1, proved, proved, 3, 3, PAYER_KEY);
+        (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) = _usage(1, proved, proved, 3, 3, PAYER_KEY);
         uint128 value = 2 * proved;
         if (!proofFirst) _redeem(PAYER_KEY, 1, signed);
         if (proofFirst || value > signed) escrow.redeemProved(_id(1), root, units);
         if (proofFirst) _redeem(PAYER_KEY, 1, signed);
         assertEq(escrow.channel(_key(1)).redeemed, signed > value ? signed : value, "the larger");
-        assertEq(100 * M - _available(payer) - escrow.channel(_key(1)).earmark, signed > value ? signed : value, "drawn");
+        assertEq(
+            100 * M - _available(payer) - escrow.channel(_key(1)).earmark, signed > value ? signed : value, "drawn"
+        );
     }
 
     // ----------------------------------------------------------------------------------------------------- collectors
@@ -608,9 +600,7 @@ contract EscrowTest is MoneyFixture {
         escrow.unlock(payer, address(credits), "a", 3 * M);
         assertEq(_available(payer), 91 * M, "unlocked");
         assertEq(escrow.approval(payer, address(this), address(credits)).allowance, 8 * M, "allowance is used up");
-        assertEq(
-            escrow.lockOf(escrow.lockKeyOf(address(this), payer, address(credits), "a")).amount, 4 * M, "left"
-        );
+        assertEq(escrow.lockOf(escrow.lockKeyOf(address(this), payer, address(credits), "a")).amount, 4 * M, "left");
         vm.expectRevert(abi.encodeWithSelector(IEscrow.LockExpired.selector, 0));
         vm.prank(payee);
         escrow.pay(payer, payee, address(credits), NET, "a", 1);
@@ -691,11 +681,7 @@ contract EscrowTest is MoneyFixture {
                 uint128(3)
             )
         );
-        assertEq(
-            escrow.hashRate(_key(3), "gib", 2, 3), keccak256(abi.encodePacked(hex"1901", domain, rate)), "rate"
-        );
-        assertEq(
-            _key(3), keccak256(abi.encode(payer, payee, address(credits), NET, uint64(3))), "channel key"
-        );
+        assertEq(escrow.hashRate(_key(3), "gib", 2, 3), keccak256(abi.encodePacked(hex"1901", domain, rate)), "rate");
+        assertEq(_key(3), keccak256(abi.encode(payer, payee, address(credits), NET, uint64(3))), "channel key");
     }
 }

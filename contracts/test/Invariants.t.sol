@@ -100,7 +100,9 @@ contract Handler is World {
         IRewardsDistributor.Pot memory p = distributor.pot(n, address(token));
         vm.warp(block.timestamp + EPOCH);
         uint32 epoch = registry.currentEpoch(n) - 1;
-        for (uint256 i = 0; i < 3; ++i) parts[i] = uint128(bound(parts[i], 0, p.funded / 3));
+        for (uint256 i = 0; i < 3; ++i) {
+            parts[i] = uint128(bound(parts[i], 0, p.funded / 3));
+        }
         uint128 total = lie ? (parts[0] + parts[1] + parts[2]) / 2 : parts[0] + parts[1] + parts[2];
         vm.prank(address(publisher));
         try distributor.publish(n, address(token), epoch, Trees.root(_lines(n, parts)), total, "data") returns (
@@ -241,8 +243,12 @@ contract InvariantsTest is World {
         handler.bond(0, 1, 0);
         handler.slash(0, 1, 1e18);
         handler.unbond(0, 1, type(uint128).max);
-        for (uint256 i = 0; i < 5; ++i) handler.warp(6 days);
-        for (uint8 back = 0; back < 8; ++back) handler.withdraw(0, 1, back);
+        for (uint256 i = 0; i < 5; ++i) {
+            handler.warp(6 days);
+        }
+        for (uint8 back = 0; back < 8; ++back) {
+            handler.withdraw(0, 1, back);
+        }
         assertTrue(handler.slashed() > 0 && handler.withdrawn() > 0, "stake moved");
         handler.fund(1, 900e18);
         handler.publish(1, [uint128(1e18), 2e18, 3e18], false);

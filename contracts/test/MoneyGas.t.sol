@@ -5,9 +5,8 @@ import {IEscrow} from "../interfaces/IEscrow.sol";
 import {MoneyFixture} from "./mocks/MoneyFixture.sol";
 
 /// @notice Whole-transaction gas of the money paths in their steady state: slots that exist, a fee book of the day.
-/// @dev Gates hold what was measured. The design's targets are 26k for a session key's item in a batch (met), 50k for a
-/// single voucher and 18k for a payer's item in a batch (not met: the study's prototype had no fee books, no network
-/// fee and no guard against a batch's order).
+/// @dev The design's targets are 18k for a payer's item and 26k for a session key's item in a batch, both met, and 50k
+/// for a single voucher, not met: docs/gas.md says what costs what. Gates stand just above what was measured.
 contract MoneyGasTest is MoneyFixture {
     uint128 private constant M = 1_000_000;
 
@@ -36,7 +35,9 @@ contract MoneyGasTest is MoneyFixture {
     /// @dev Vouchers of `count` channels that were redeemed before.
     function _batch(uint256 key, uint64 count) private view returns (IEscrow.Voucher[] memory items) {
         items = new IEscrow.Voucher[](count);
-        for (uint64 i = 0; i < count; ++i) items[i] = _voucher(key, i, 2 * M);
+        for (uint64 i = 0; i < count; ++i) {
+            items[i] = _voucher(key, i, 2 * M);
+        }
     }
 
     function _warm(uint64 count, bool earmarked) private {
@@ -44,7 +45,9 @@ contract MoneyGasTest is MoneyFixture {
             if (earmarked) _open(i, 5 * M);
         }
         IEscrow.Voucher[] memory items = new IEscrow.Voucher[](count);
-        for (uint64 i = 0; i < count; ++i) items[i] = _voucher(PAYER_KEY, i, M);
+        for (uint64 i = 0; i < count; ++i) {
+            items[i] = _voucher(PAYER_KEY, i, M);
+        }
         _redeemMany(items);
     }
 
@@ -52,28 +55,28 @@ contract MoneyGasTest is MoneyFixture {
         _warm(1, true);
         IEscrow.Voucher[] memory items = _batch(PAYER_KEY, 1);
         _redeemMany(items);
-        _gate("voucher, single, earmark", 63_000);
+        _gate("voucher, single, earmark", 61_500);
     }
 
     function test_gas_VoucherSinglePooled() public {
         _warm(1, false);
         IEscrow.Voucher[] memory items = _batch(PAYER_KEY, 1);
         _redeemMany(items);
-        _gate("voucher, single, pooled", 69_000);
+        _gate("voucher, single, pooled", 67_500);
     }
 
     function test_gas_VoucherBatchOfThePayer() public {
         _warm(32, true);
         IEscrow.Voucher[] memory items = _batch(PAYER_KEY, 32);
         _redeemMany(items);
-        _gatePerItem("voucher, of 32, earmark", 32, 20_000);
+        _gatePerItem("voucher, of 32, earmark", 32, 18_000);
     }
 
     function test_gas_VoucherBatchOfASessionKey() public {
         _warm(32, true);
         IEscrow.Voucher[] memory items = _batch(SESSION_KEY, 32);
         _redeemMany(items);
-        _gatePerItem("voucher by session key, of 32, earmark", 32, 26_000);
+        _gatePerItem("voucher by session key, of 32, earmark", 32, 24_000);
     }
 
     function test_gas_RedeemProved() public {
@@ -81,7 +84,7 @@ contract MoneyGasTest is MoneyFixture {
         (IEscrow.UsageRoot memory root, IEscrow.ProvedUnit[] memory units) = _usage(1, M, M, 3, 3, PAYER_KEY);
         _open(1, 5 * M);
         escrow.redeemProved(_id(1), root, units);
-        _gate("proved usage, two units", 130_000);
+        _gate("proved usage, two units", 90_000);
     }
 
     function test_gas_Mint() public {

@@ -30,8 +30,12 @@ contract MoneyInvariantsTest is MoneyFixture {
             IEscrow.Account memory books = escrow.account(handler.accounts(i), address(credits));
             sum += uint256(books.available) + books.thawing + books.earned;
         }
-        for (uint256 i = 0; i < channels; ++i) earmarks += escrow.channel(handler.channels(i)).earmark;
-        for (uint256 i = 0; i < locks; ++i) locked += escrow.lockOf(handler.locks(i)).amount;
+        for (uint256 i = 0; i < channels; ++i) {
+            earmarks += escrow.channel(handler.channels(i)).earmark;
+        }
+        for (uint256 i = 0; i < locks; ++i) {
+            locked += escrow.lockOf(handler.locks(i)).amount;
+        }
         for (uint256 i = 0; i < periods; ++i) {
             (uint128 counted, uint128 feesBurned) = escrow.fees(NET, handler.periods(i));
             sum += counted - feesBurned;
@@ -59,7 +63,9 @@ contract MoneyInvariantsTest is MoneyFixture {
         assertEq(credits.totalSupply(), handler.minted() - handler.burned(), "C1");
         uint256 wallets = credits.balanceOf(address(handler));
         (uint256 accounts,,,) = handler.counts();
-        for (uint256 i = 0; i < accounts; ++i) wallets += credits.balanceOf(handler.accounts(i));
+        for (uint256 i = 0; i < accounts; ++i) {
+            wallets += credits.balanceOf(handler.accounts(i));
+        }
         assertEq(credits.totalSupply(), wallets + credits.balanceOf(address(escrow)), "C1: holders");
     }
 
