@@ -16,6 +16,15 @@ const STEP_MS_MAX = 20 * 60_000
 const TEST_MS_MAX = 5 * 60_000
 /** Test files that run at once: more than the cores of a small machine makes timings unsteady and nothing faster. */
 const TEST_CONCURRENCY = 2
+/** Tests that start chains, whole networks or clients of their own: one at a time, or they would starve each other. */
+const WHOLE = [
+  /^test\/(e2e|clients)\//,
+  /^test\/(simulation|chain-differential)\.test\.ts$/,
+  /\.e2e\.test\.ts$/,
+  /^src\/runtime\/real\/chain\//,
+]
+/** A whole network takes its time to start, to settle epochs and to stop. */
+const WHOLE_MS_MAX = 10 * 60_000
 
 /** Programs that tests drive as a customer would, and the Debian package each comes in. */
 const OUTSIDE_PROGRAMS = [
@@ -120,15 +129,38 @@ const testFiles = (pattern: string): string[] =>
 
 /** Tests, suites, passed, failed, cancelled, skipped, to do, duration. A test may print such a line too: the last ones count. */
 const COUNTS = 8
-let summary: readonly string[] = []
+const summaries: (readonly string[])[] = []
 
-async function runTests(pattern: string): Promise<{ ok: boolean; note: string }> {
-  const files = testFiles(pattern)
-  if (files.length === 0) return { ok: false, note: `no test file has ${JSON.stringify(pattern)} in its path` }
-  const limits = [`--test-concurrency=${TEST_CONCURRENCY}`, `--test-timeout=${TEST_MS_MAX}`]
+const isWhole = (file: string): boolean => WHOLE.some((pattern) => pattern.test(file))
+
+async function runFiles(files: readonly string[], concurrency: number, ms: number): Promise<{ ok: boolean; note: string }> {
+  const limits = [`--test-concurrency=${concurrency}`, `--test-timeout=${ms}`]
   const { ok, counts } = await run(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...files])
-  summary = counts.slice(-COUNTS)
+  summaries.push(counts.slice(-COUNTS))
   return { ok, note: `${files.length} files` }
+}
+
+/** The runner's counts of all runs, added up line by line. */
+function summary(): readonly string[] {
+  const totals = new Map<string, number>()
+  for (const line of summaries.flat()) {
+    const [, name, value] = /^ℹ (\w+) ([\d.]+)$/.exec(line) ?? []
+    if (name !== undefined) totals.set(name, (totals.get(name) ?? 0) + Number(value))
+  }
+  return [...totals].map(([name, value]) => `ℹ ${name} ${value}`)
+}
+
+async function runTests(pattern: string): Promise<void> {
+  const files = testFiles(pattern)
+  const parts = files.filter((file) => !isWhole(file))
+  const whole = files.filter(isWhole)
+  const named = pattern === '' ? '' : ` with ${JSON.stringify(pattern)}`
+  if (files.length === 0) {
+    await step(`tests${named}`, () => Promise.resolve({ ok: false, note: 'no test file has that in its path' }))
+    return
+  }
+  if (parts.length > 0) await step(`tests of parts${named}`, () => runFiles(parts, TEST_CONCURRENCY, TEST_MS_MAX))
+  if (whole.length > 0) await step(`tests of whole networks${named}`, () => runFiles(whole, 1, WHOLE_MS_MAX))
 }
 
 /** Turned on once the command line reaches every part: until then what no root imports yet is not yet unused. */
@@ -159,18 +191,18 @@ async function everything(): Promise<void> {
   await step('types (tsc)', () => tool('typescript/bin/tsc'))
   await step('format and lint (biome)', () => tool('@biomejs/biome/bin/biome', 'ci'))
   await step('contracts (forge)', testContracts)
-  await step('tests (node)', () => runTests(''))
+  await runTests('')
   await step('unused code (knip)', findUnused)
 }
 
 const pattern = process.argv[2]
 if (pattern === undefined) await everything()
-else await step(`tests (node) with ${JSON.stringify(pattern)}`, () => runTests(pattern))
+else await runTests(pattern)
 
 process.stdout.write('\n')
 for (const { name, ok, seconds, note } of results) {
   process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(6)} s  ${name}${note === undefined ? '' : `: ${note}`}\n`)
 }
 // The runner's own counts come last, where whoever reads the log looks first.
-process.stdout.write(`\n${summary.join('\n')}\n`)
+process.stdout.write(`\n${summary().join('\n')}\n`)
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1
