@@ -2,6 +2,7 @@
 import { CairnError } from '../../protocol/errors.ts'
 import type { Account, DeviceId } from '../../protocol/ids.ts'
 import type { Payees, SignedVoucher } from '../payees.ts'
+import type { StorageReply, StorageRequest } from './messages.ts'
 import { manageOrder, receiveReply, sendRequest } from './store/exchange.ts'
 import type { StoreParts } from './store/parts.ts'
 import { DEFAULT_RATES } from './terms.ts'
@@ -14,17 +15,23 @@ export function storagePayees(parts: StoreParts): Payees {
       .filter((row) => row.owner === operator && row.status === 'active')
       .map((row) => row.id)
 
-  const give = async (device: DeviceId, signed: SignedVoucher, rates: Parameters<Payees['deliver']>[2]): Promise<void> => {
-    for (const rate of rates) {
-      const io = await providers.open(device)
-      await sendRequest(io, { op: 'rate', order: manageOrder(orders, device), ...rate })
-      await receiveReply(at.clock, io, 'taken')
-      await io.end()
-    }
+  /** One request with its one reply; an exchange that fails is cut, or its connection would stay taken. */
+  const ask = async <Is extends StorageReply['is']>(device: DeviceId, request: StorageRequest, is: Is) => {
     const io = await providers.open(device)
-    await sendRequest(io, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature })
-    await receiveReply(at.clock, io, 'taken')
-    await io.end()
+    try {
+      await sendRequest(io, request)
+      const reply = await receiveReply(at.clock, io, is)
+      await io.end()
+      return reply
+    } catch (error) {
+      io.abort(error)
+      throw error
+    }
+  }
+
+  const give = async (device: DeviceId, signed: SignedVoucher, rates: Parameters<Payees['deliver']>[2]): Promise<void> => {
+    for (const rate of rates) await ask(device, { op: 'rate', order: manageOrder(orders, device), ...rate }, 'taken')
+    await ask(device, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature }, 'taken')
   }
 
   return {
@@ -49,10 +56,7 @@ export function storagePayees(parts: StoreParts): Payees {
     async held(operator) {
       let best: SignedVoucher | null = null
       for (const device of devicesOf(operator)) {
-        const io = await providers.open(device)
-        await sendRequest(io, { op: 'last-voucher', order: manageOrder(orders, device) })
-        const reply = await receiveReply(at.clock, io, 'voucher')
-        await io.end()
+        const reply = await ask(device, { op: 'last-voucher', order: manageOrder(orders, device) }, 'voucher')
         if (reply.voucher === null) continue
         if (best === null || reply.voucher.cumulative > best.voucher.cumulative)
           best = { voucher: reply.voucher, signature: reply.signature }

@@ -43,7 +43,12 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
         .filter((row) => row.state === 'pending' || row.state === 'active')
         .slice(-2)) {
         if (paid.has(root.dataHash)) continue
-        if (await payEpoch(parts, book, asked, root)) paid.add(root.dataHash)
+        try {
+          if (await payEpoch(parts, book, asked, root)) paid.add(root.dataHash)
+        } catch (error) {
+          // What is wrong with one publication must not keep the next from being paid.
+          if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
+        }
       }
     } catch (error) {
       if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { why: String(error) })
@@ -66,6 +71,7 @@ function bookOf(parts: PayParts): PayBook {
     sessionKey: parts.sessionKey,
     rates: payees.rates,
     resource: parts.resource.id,
+    delegated: (key) => rt.chain.session(parts.account, key) !== null,
   })
 }
 
@@ -84,8 +90,10 @@ async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operat
   if (asked.has(operator)) return false
   const held = book.last(operator) === null ? await parts.payees.held(operator) : null
   asked.add(operator)
-  if (held !== null) book.adopt(held)
-  return held !== null
+  if (held === null) return false
+  const adopted = book.adopt(operator, held)
+  if (!adopted) parts.rt.log.warn('a provider showed a voucher that nobody here signed', { operator })
+  return adopted
 }
 
 /** True when the epoch needs no further look. */

@@ -4,12 +4,13 @@
  * before the signature leaves, so a restarted gateway never signs less, and nothing twice.
  */
 import type { Crypto } from '../../protocol/crypto.ts'
-import type { Account, Address, NetworkId } from '../../protocol/ids.ts'
+import { type Account, type Address, address, bytesOf, type NetworkId } from '../../protocol/ids.ts'
 import { channelKey, type OwnerLine, unitId } from '../../protocol/rewards.ts'
 import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
 import { type Credits, credits, priceOf, type Rate } from '../../protocol/units.ts'
 import type { SignedRate, SignedVoucher, VoucherBody } from '../../resources/payees.ts'
 import type { Database } from '../../runtime/index.ts'
+import { equalBytes, toHex } from '../../std/bytes.ts'
 
 /** Channel 0 of each pair is the one that storage and its like are paid through. */
 const CHANNEL = 0n
@@ -20,8 +21,11 @@ export interface PayBook {
   /** The voucher that covers everything known now; null when it would not be more than the last. */
   sign(payee: Account, proven: readonly { unit: string; cumulative: bigint }[]): SignedVoucher | null
   last(payee: Account): SignedVoucher | null
-  /** Takes over a voucher that a provider holds and this book does not know: never sign below it. */
-  adopt(voucher: SignedVoucher): void
+  /**
+   * Takes over a voucher that `payee` shows and this book does not know: never sign below it. False, and nothing changes,
+   * when it is not one that this payer signed for this payee: a payee could otherwise end its own pay or another's.
+   */
+  adopt(payee: Account, voucher: SignedVoucher): boolean
   /** What a unit of `payee`'s channel costs, signed: with it the provider is paid even when the payer is gone. */
   rate(payee: Account, unit: string): SignedRate
   totals(): readonly { payee: Account; cumulative: bigint }[]
@@ -43,6 +47,8 @@ export function openPayBook(options: {
   readonly sessionKey: Uint8Array
   readonly rates: Readonly<Record<string, Rate>>
   readonly resource: string
+  /** Whether `key` ever was a session key of the payer. */
+  delegated(key: Address): boolean
 }): PayBook {
   const { crypto, database, payer, asset, net } = options
   database.exec(TABLES)
@@ -80,9 +86,15 @@ export function openPayBook(options: {
       return { voucher, signature }
     },
     last,
-    adopt(known) {
-      if (known.voucher.cumulative <= (last(known.voucher.payee)?.voucher.cumulative ?? 0n)) return
-      sql.put.run(known.voucher.payee, known.voucher.cumulative.toString(), known.signature)
+    adopt(payee, { voucher, signature }) {
+      const mine = body(payee, voucher.cumulative)
+      const hash = typedDataHash(crypto, separator, VOUCHER, { ...mine })
+      const by = crypto.secp256k1.recover(hash, signature)
+      const key = by === null ? null : address(toHex(by))
+      const ours = by !== null && equalBytes(by, bytesOf(payer))
+      if (!ours && (key === null || !options.delegated(key))) return false
+      if (voucher.cumulative > (last(payee)?.voucher.cumulative ?? 0n)) sql.put.run(payee, voucher.cumulative.toString(), signature)
+      return true
     },
     rate(payee, unit) {
       const value = {
