@@ -136,3 +136,32 @@ test('a provider can make this gateway forget its own pieces only', async () => 
   assert.equal(firstSegment().pieces.length, 7)
   gateway.stop.abort()
 })
+
+test('a snapshot whose pointer was confirmed after all can be recovered from, and its predecessor is let go', async () => {
+  const { world, gateway, run, put } = await ready()
+  await put('k', world.bytes(10))
+  const late = async (pointer: Parameters<typeof world.point>[0]): Promise<boolean> => {
+    world.point(pointer)
+    throw new Error('no answer of the chain in time')
+  }
+  await assert.rejects(run(() => takeSnapshot(gateway.store, null, late, never)))
+  const kept = named(gateway)
+  await put('l', world.bytes(20))
+  const unused = (): never => assert.fail('it is on chain already')
+  assert.equal(await run(() => takeSnapshot(gateway.store, world.pointer(), unused, never)), true)
+  assert.ok(kept.filter((line) => named(gateway).includes(line)).length >= 12, 'the snapshot and its head are named')
+  gateway.stop.abort()
+  const again = await world.gateway({ life: 1 })
+  const report = await run(() => recover(again.store, world.pointer(), () => undefined, never))
+  assert.deepEqual([report.snapshot, report.objects], [1n, 2])
+  again.stop.abort()
+})
+
+test('a snapshot whose pointer was refused leaves nothing behind', async () => {
+  const { world, gateway, run, put } = await ready()
+  await put('k', world.bytes(10))
+  const before = named(gateway)
+  assert.equal(await run(() => takeSnapshot(gateway.store, null, async () => false, never)), false)
+  assert.deepEqual(named(gateway), before)
+  gateway.stop.abort()
+})

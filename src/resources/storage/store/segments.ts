@@ -30,8 +30,8 @@ export interface SegmentTable {
   addOrphan(device: DeviceId, entry: ManifestEntry): void
   /** Pieces of a log batch, replicated whole. */
   addBatchPiece(batch: number, device: DeviceId, piece: Digest, size: number, root: Digest): void
-  /** The log up to `batch` is covered by a snapshot: its pieces leave the manifests. */
-  dropBatches(upTo: number): void
+  /** The log up to `upTo` is covered by a snapshot: its pieces leave the manifests, and those of all snapshots but `keep`. */
+  dropBatches(upTo: number, keep: number): void
   /** Pieces on a device that its last co-signed data set does not name yet, and named ones that left. */
   unsigned(device: DeviceId): { adds: readonly ManifestEntry[]; removes: readonly Digest[] }
   markSigned(device: DeviceId, adds: readonly Digest[], removes: readonly Digest[]): void
@@ -69,7 +69,7 @@ export function openSegmentTable(database: Database): SegmentTable {
     removal: database.prepare('INSERT OR IGNORE INTO removals VALUES (?, ?)'),
     scan: database.prepare('SELECT id FROM segments WHERE id > ? ORDER BY id LIMIT ?'),
     count: database.prepare('SELECT count(*) AS n FROM segments'),
-    batches: database.prepare('SELECT id, device, signed FROM pieces WHERE batch <= ?'),
+    batches: database.prepare('SELECT id, device, signed FROM pieces WHERE batch <= ? AND batch <> ?'),
     adds: database.prepare('SELECT id, size, root FROM pieces WHERE device = ? AND signed = 0 ORDER BY id'),
     removes: database.prepare('SELECT piece FROM removals WHERE device = ? ORDER BY piece'),
     sign: database.prepare('UPDATE pieces SET signed = 1 WHERE id = ? AND device = ?'),
@@ -158,8 +158,8 @@ export function openSegmentTable(database: Database): SegmentTable {
     addBatchPiece(batch, device, piece, size, root) {
       sql.addPiece.run(piece, null, batch, 0, device, size, root)
     },
-    dropBatches(upTo) {
-      for (const row of sql.batches.all(upTo)) drop(row)
+    dropBatches(upTo, keep) {
+      for (const row of sql.batches.all(upTo, keep)) drop(row)
     },
     unsigned: (device) => ({
       adds: sql.adds.all(device).map(entryOf),

@@ -116,17 +116,44 @@ export interface Pointer {
   readonly seq: bigint
 }
 
-/** Takes a snapshot when the log has grown since the last one; `publish` puts its hash on chain and resolves when confirmed. */
+/** A snapshot whose pieces are kept, and whose pointer may or may not be on chain. */
+const pendingSchema = z.object({ seq: z.string(), digest: z.string(), batch: z.number(), last: z.number(), segments: z.array(z.string()) })
+type Pending = z.output<typeof pendingSchema>
+const PENDING = 'snapshot pending'
+
+/**
+ * Takes a snapshot when the log has grown since the last one. `publish` puts its hash on chain: true when that is
+ * confirmed, false when it was refused; when it throws, nobody knows, and the same snapshot is published again at the next
+ * call. Until then both it and the one before are kept, since either may be the one that a recovery asks for.
+ */
 export async function takeSnapshot(
   parts: StoreParts,
   last: Pointer | null,
   publish: (pointer: Pointer) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const waiting = fact(parts, PENDING)
+  const pending = waiting === null ? await prepare(parts, last, signal) : pendingSchema.parse(JSON.parse(waiting))
+  if (pending === null) return false
+  const seq = BigInt(pending.seq)
+  const there = last?.seq === seq && last.digest === pending.digest
+  if (there || (await publish({ digest: digest(pending.digest), seq }))) {
+    settle(parts, pending)
+    return true
+  }
+  parts.database.transaction(() => {
+    for (const id of pending.segments) parts.metadata.segments.release(digest(id))
+    parts.metadata.segments.dropBatches(-Number(seq), -Number(seq) - 1)
+    parts.database.prepare('DELETE FROM facts WHERE name = ?').run(PENDING)
+  })
+  return false
+}
+
+/** Stores a snapshot and its head, and names their pieces, before anything points to them. */
+async function prepare(parts: StoreParts, last: Pointer | null, signal: AbortSignal): Promise<Pending | null> {
   const { at, metadata, database, log, keyring } = parts
   const position = log.position()
-  const known = JSON.parse(fact(parts, 'snapshot') ?? '{}') as { batch?: number; segments?: string[] }
-  if (position.number === (known.batch ?? 0)) return false
+  if (position.number === known(parts).batch) return null
   // A number is used for one attempt only: its pieces may lie on providers already, with other bytes.
   const tried = BigInt(fact(parts, 'snapshot tried') ?? '0')
   const seq = ((last?.seq ?? 0n) > tried ? (last?.seq ?? 0n) : tried) + 1n
@@ -138,18 +165,40 @@ export async function takeSnapshot(
   const nonce = at.random.bytes(12)
   const sealed = concat([nonce, at.crypto.seal(keyring.log, nonce, utf8('snapshot'), head)])
   const kept = await replicate(parts, sealed, (device) => snapshotPiece(at.crypto, keyring, seq, device), signal)
-  if (!(await publish({ digest: digestOf(at.crypto.sha256(sealed)), seq }))) return false
   const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
+  const pending = {
+    seq: seq.toString(),
+    digest: digestOf(at.crypto.sha256(sealed)),
+    batch,
+    last: lastEntry,
+    segments: part.segments.map((segment) => segment.id),
+  }
   database.transaction(() => {
     for (const segment of part.segments) metadata.segments.add(segment)
-    metadata.segments.dropBatches(batch)
     for (const copy of kept) metadata.segments.addBatchPiece(-Number(seq), copy.device, copy.pieceId, sealed.length, root)
-    for (const id of known.segments ?? []) metadata.segments.release(digest(id))
-    database.prepare('DELETE FROM log WHERE seq <= ?').run(lastEntry)
-    setFact(parts, 'snapshot', JSON.stringify({ batch, segments: part.segments.map((segment) => segment.id) }))
+    setFact(parts, PENDING, JSON.stringify(pending))
   })
-  at.log.info('took a snapshot of the metadata', { seq, bytes: part.size, batch })
-  return true
+  return pending
+}
+
+/** The pointer is on chain: the snapshot before and the log that this one covers are done with. */
+function settle(parts: StoreParts, { seq, batch, last, segments }: Pending): void {
+  const { metadata, database } = parts
+  database.transaction(() => {
+    metadata.segments.dropBatches(batch, -Number(seq))
+    for (const id of known(parts).segments) metadata.segments.release(digest(id))
+    database.prepare('DELETE FROM log WHERE seq <= ?').run(last)
+    database.prepare('DELETE FROM log_batches WHERE number < ?').run(batch)
+    setFact(parts, 'snapshot', JSON.stringify({ batch, segments }))
+    database.prepare('DELETE FROM facts WHERE name = ?').run(PENDING)
+  })
+  parts.at.log.info('took a snapshot of the metadata', { seq: BigInt(seq), batch })
+}
+
+/** The last snapshot that is on chain. */
+function known(parts: StoreParts): { readonly batch: number; readonly segments: readonly string[] } {
+  const value = fact(parts, 'snapshot')
+  return value === null ? { batch: 0, segments: [] } : pendingSchema.pick({ batch: true, segments: true }).parse(JSON.parse(value))
 }
 
 function fact(parts: StoreParts, name: string): string | null {
