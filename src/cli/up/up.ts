@@ -130,14 +130,28 @@ async function draw(folder: string, options: UpOptions): Promise<Plan> {
   return plan
 }
 
-function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
+/**
+ * Below the ports that systems draw for outgoing connections (from 32768 on Linux, 49152 elsewhere): one of those may be
+ * in use whenever the network is started again.
+ */
+const PORT_MIN = 15_000
+const PORT_MAX = 32_000
+const PORT_TRIES = 100
+
+async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES; tries += 1) {
+    const [high = 0, low = 0] = random.bytes(2)
+    const port = PORT_MIN + ((high * 256 + low) % (PORT_MAX - PORT_MIN))
+    if (await isFree(port)) return port
+  }
+  throw new CairnError('CONFIG', { what: 'a port', why: `${PORT_TRIES} of them are taken`, fix: 'free some' })
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
     const server = createServer()
-    server.once('error', failed)
-    server.listen(0, HOST, () => {
-      const at = server.address()
-      server.close(() => (at !== null && typeof at === 'object' ? done(at.port) : failed(new Error('no port'))))
-    })
+    server.once('error', () => done(false))
+    server.listen(port, HOST, () => server.close(() => done(true)))
   })
 }
 
