@@ -65,6 +65,36 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   }
 }
 
+interface StateBlock {
+  readonly header: { readonly number: string; readonly timestamp: string }
+}
+
+const isBlock = (value: unknown): value is StateBlock => {
+  if (typeof value !== 'object' || value === null || !('header' in value)) return false
+  const { header } = value
+  return typeof header === 'object' && header !== null && 'number' in header && 'timestamp' in header
+}
+
+/**
+ * The state with one first block. Each start of anvil makes a first block of its own before it loads the others, and its
+ * dump keeps them all; which of them block 0 is after the next start is then chance, and with it the chain's identity.
+ * The oldest is the real one. Null when there is nothing to drop.
+ */
+export function withOneGenesis(state: unknown): object | null {
+  if (typeof state !== 'object' || state === null || !('blocks' in state) || !Array.isArray(state.blocks)) return null
+  const blocks: readonly unknown[] = state.blocks
+  const first = blocks.filter((block) => isBlock(block) && BigInt(block.header.number) === 0n).filter(isBlock)
+  if (first.length < 2) return null
+  const oldest = first.reduce((a, b) => (BigInt(b.header.timestamp) < BigInt(a.header.timestamp) ? b : a))
+  return { ...state, blocks: blocks.filter((block) => block === oldest || !first.some((one) => one === block)) }
+}
+
+/** The bytes as anvil shall read them. */
+function mended(bytes: Buffer): Uint8Array {
+  const state = withOneGenesis(JSON.parse(bytes.toString('utf8')))
+  return state === null ? bytes : Buffer.from(JSON.stringify(state))
+}
+
 /**
  * Makes sure that anvil will find a whole state file, or none for a new chain.
  * @returns Where the state comes from.
@@ -73,12 +103,14 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
 export async function prepareState(files: StateFiles): Promise<'new' | 'live' | 'copy'> {
   const live = await bytesAt(files.live)
   if (live !== null && parses(live)) {
-    await replaceFile(files.copy, live)
+    const state = mended(live)
+    if (state !== live) await replaceFile(files.live, state)
+    await replaceFile(files.copy, state)
     return 'live'
   }
   const copy = await bytesAt(files.copy)
   if (copy !== null && parses(copy)) {
-    await replaceFile(files.live, copy)
+    await replaceFile(files.live, mended(copy))
     return 'copy'
   }
   if (live === null && copy === null) return 'new'
