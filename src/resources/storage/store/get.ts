@@ -90,12 +90,10 @@ interface Stream {
 }
 
 function createStream(parts: GetParts, runs: readonly Run[], signal: AbortSignal): Stream {
-  const { kernel } = parts.at
   let reader: SegmentReader | null = null
   let first: ReadStripe | null = null
   const open = (run: Run): SegmentReader => openSegmentReader(parts, run.plan, signal)
   const abandon = (): void => {
-    if (first !== null) kernel.release(first.slab)
     first = null
     reader?.close()
     reader = null
@@ -118,12 +116,10 @@ function createStream(parts: GetParts, runs: readonly Run[], signal: AbortSignal
           const current: SegmentReader = reader ?? open(run)
           reader = current
           for (let stripe = first ?? (await current.next()); stripe !== null; stripe = await current.next()) {
-            first = stripe
-            const from = Math.max(0, run.from - stripe.start)
-            const to = Math.min(stripe.bytes, run.to - stripe.start)
-            await sink.write(stripe.slab.plain.subarray(from, to))
-            kernel.release(stripe.slab)
             first = null
+            const from = Math.max(0, run.from - stripe.start)
+            const to = Math.min(stripe.plain.length, run.to - stripe.start)
+            await sink.write(stripe.plain.subarray(from, to))
           }
           current.close()
           reader = null

@@ -103,7 +103,7 @@ async function storePart(parts: WriterParts, keyring: Keyring, body: Incoming, s
     for (let start = 0; start < size; start += SEGMENT_PLAIN_BYTES) {
       const source = {
         plainBytes: Math.min(SEGMENT_PLAIN_BYTES, size - start),
-        fill: (slab: Slab, bytes: number) => fill(body.source, slab.plain.subarray(0, bytes)),
+        fill: (target: Uint8Array) => fill(body.source, target),
         digest: (slab: Slab, bytes: number) => digester.update(slab, 0, bytes),
       }
       const segment = await writeSegment(parts, source, { key, partId, segment: segments.length, firstFrame: 0 }, signal)

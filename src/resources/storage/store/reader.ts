@@ -5,18 +5,20 @@
 import { CairnError } from '../../../protocol/errors.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { Slab } from '../kernel/kernel.ts'
-import { FRAME_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
+import { FRAME_BYTES, FRAME_PLAIN_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
 import { TIMING } from './context.ts'
 import { isFailure } from './exchange.ts'
 import { lost, openPiece, type ReaderParts, type ReadPlan, receiveShard } from './fetch.ts'
 import type { PlacedPiece, SegmentRecord } from './records.ts'
 import { solveStripe } from './solve.ts'
 
-/** A stripe decoded into `slab`, whose plaintext starts at segment offset `start`. The taker releases the slab. */
+/**
+ * A stripe's plaintext, which starts at segment offset `start`. It is a copy: a customer may take as long as it likes for
+ * it, and slabs are few and everybody's.
+ */
 export interface ReadStripe {
-  readonly slab: Slab
+  readonly plain: Uint8Array
   readonly start: number
-  readonly bytes: number
 }
 
 export interface SegmentReader {
@@ -39,7 +41,6 @@ interface Slot {
 }
 
 export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: AbortSignal): SegmentReader {
-  const { at } = parts
   const layout = segmentLayout(plan.segment.plainBytes, plan.segment.k)
   const state = createSlots(parts, plan, layout, signal)
   const ahead: Promise<ReadStripe>[] = []
@@ -65,11 +66,7 @@ export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: Ab
     close() {
       closed = true
       state.close()
-      for (const promise of ahead.splice(0))
-        promise.then(
-          (stripe) => at.kernel.release(stripe.slab),
-          () => undefined,
-        )
+      ahead.length = 0
     },
   }
 }
@@ -230,10 +227,9 @@ async function readStripe(
     const shards = have.map((piece) => piece.shard).sort((a, b) => a - b)
     const decoded = await at.kernel.decode(slab, position, bytes, size, shards)
     if (!decoded.ok) await solveStripe(parts, plan, { slab, stripe, position, bytes, size, have: shards }, signal)
-    return { slab, start: stripe * segment.k * (FRAME_BYTES - 16), bytes }
-  } catch (error) {
+    return { plain: slab.plain.slice(0, bytes), start: stripe * segment.k * FRAME_PLAIN_BYTES }
+  } finally {
     at.kernel.release(slab)
-    throw error
   }
 }
 

@@ -138,7 +138,6 @@ async function loadSnapshot(
 }
 
 async function readPart(parts: StoreParts, part: PartRecord, key: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-  const { at } = parts
   const out = new Uint8Array(part.size)
   let base = 0
   for (const [index, segment] of part.segments.entries()) {
@@ -146,8 +145,7 @@ async function readPart(parts: StoreParts, part: PartRecord, key: Uint8Array, si
     const toStripe = segmentLayout(segment.plainBytes, segment.k).stripes
     const reader = openSegmentReader(parts.reading, { segment, position, object: 'the metadata snapshot', fromStripe: 0, toStripe }, signal)
     for (let stripe = await reader.next(); stripe !== null; stripe = await reader.next()) {
-      out.set(stripe.slab.plain.subarray(0, stripe.bytes), base + stripe.start)
-      at.kernel.release(stripe.slab)
+      out.set(stripe.plain, base + stripe.start)
     }
     reader.close()
     base += segment.plainBytes

@@ -7,7 +7,6 @@ import { z } from 'zod'
 import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
 import { schema, wire } from '../../../protocol/schema.ts'
 import { bigEndian, concat, utf8 } from '../../../std/bytes.ts'
-import type { Slab } from '../kernel/kernel.ts'
 import { SEGMENT_PLAIN_BYTES } from '../layout.ts'
 import type { Keyring } from './keys.ts'
 import { replicate } from './log.ts'
@@ -84,9 +83,9 @@ async function storeStream(parts: StoreParts, key: Uint8Array, signal: AbortSign
     let read = 0
     const source = {
       plainBytes: bytes.length,
-      async fill(slab: Slab, count: number) {
-        slab.plain.set(bytes.subarray(read, read + count))
-        read += count
+      async fill(target: Uint8Array) {
+        target.set(bytes.subarray(read, read + target.length))
+        read += target.length
       },
       digest: async () => undefined,
     }

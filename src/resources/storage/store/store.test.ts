@@ -112,3 +112,25 @@ test('four providers are enough to read, three are not, and the error says which
   assert.equal(gateway.used.size, 0)
   gateway.stop.abort()
 })
+
+test('more slow customers than there are slabs, on both sides, hold up nobody', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(4 * STRIPE)
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  const never = new Promise<never>(() => undefined)
+  const { tenant } = gateway
+  for (let i = 0; i < 40; i += 1) {
+    const { signal } = new AbortController()
+    const opened = await run(() => objects.get({ tenant, bucket: 'b', key: 'k', range: null, admit: () => true, signal }))
+    assert.equal(opened.is, 'open')
+    // This customer takes nothing of what is written to it, ever.
+    if (opened.is === 'open') void opened.send({ write: () => never })
+    // And this one sends one byte and no more.
+    let sent = 0
+    const stuck = bodyOf(bytes, { read: () => (sent++ === 0 ? Promise.resolve(1) : never) })
+    void objects.put(putOf(gateway, `stuck ${i}`, stuck))
+  }
+  assert.equal((await run(() => objects.put(putOf(gateway, 'other', bodyOf(bytes))))).is, 'stored')
+  assert.deepEqual(await run(() => readAll(gateway, 'other')), bytes)
+  gateway.stop.abort()
+})

@@ -20,8 +20,8 @@ const HASH = 32
 
 export interface SegmentSource {
   readonly plainBytes: number
-  /** Fills slab.plain[0, bytes) with the next bytes of the segment. */
-  fill(slab: Slab, bytes: number): Promise<void>
+  /** Fills `target` with the next bytes of the segment. */
+  fill(target: Uint8Array): Promise<void>
   /** Called with each filled slab in order; must settle before the slab is reused. */
   digest(slab: Slab, bytes: number): Promise<void>
 }
@@ -58,20 +58,19 @@ export async function writeSegment(
   const layout = segmentLayout(source.plainBytes, at.redundancy.k)
   const writers = await openWriters(parts, layout, signal)
   const leaves = writers.map(() => new Uint8Array(HASH * Math.ceil(layout.pieceBytes / LEAF_BYTES)))
+  const incoming = new Uint8Array(stripePlainBytes(layout, 0, at.redundancy.k))
   const inFlight: Promise<void>[] = []
   let failure: unknown = null
   try {
     for (let stripe = 0; stripe < layout.stripes; stripe += 1) {
       if (failure !== null) throw failure
       signal.throwIfAborted()
-      const slab = await at.kernel.acquire(signal)
+      // A customer may be slow, and slabs are few and everybody's: none is held while its bytes are on their way.
       const plain = stripePlainBytes(layout, stripe, at.redundancy.k)
-      try {
-        await source.fill(slab, plain)
-      } catch (error) {
-        at.kernel.release(slab)
-        throw error
-      }
+      const bytes = incoming.subarray(0, plain)
+      await source.fill(bytes)
+      const slab = await at.kernel.acquire(signal)
+      slab.plain.set(bytes)
       const work = sendStripe(parts, writers, leaves, { slab, stripe, plain, layout, position, source })
         .catch((error: unknown) => {
           failure ??= error
