@@ -28,6 +28,8 @@ const ends = async (work: Promise<number>): Promise<void> => {
 export function addCommands(program: Command): void {
   addEpochs(program)
   addStorage(program)
+  addNode(program)
+  addNetwork(program)
 }
 
 function addEpochs(program: Command): void {
@@ -78,4 +80,38 @@ Ends with 1 when a provider did not answer; what it alone keeps is then not ther
     'cairn storage recover --mnemonic-file words.txt && cairn up',
     'cairn storage recover --network net.json --data gw --mnemonic-file words.txt && cairn run gateway --data gw',
   )
+}
+
+/** `--node`, for the folder of a whole network. */
+const whichNode = (command: Command): Command => command.option('--node <n>', 'which of a local network’s nodes', integer(1, 1000))
+
+function addNode(program: Command): void {
+  const noun = program.command('node').description('a node, from its operator’s side')
+  const status = whichNode(common(noun.command('status')))
+    .description('what a node holds, what it is owed, and what keeps it from earning more')
+    .action((options) => ends(import('./verbs/node.ts').then((verb) => verb.nodeStatus(options))))
+  examples(status, 'cairn node status --node 1', 'cairn node status --data ~/node --json')
+  const earnings = whichNode(common(noun.command('earnings')))
+    .description('scores of each epoch with their reasons; rewards and vouchers, claimed and open')
+    .option('--epochs <n>', 'how many published epochs', integer(1, 1000), 12)
+    .action((options) => ends(import('./verbs/node.ts').then((verb) => verb.nodeEarnings(options))))
+  examples(earnings, 'cairn node earnings --node 1', 'cairn node earnings --data ~/node --epochs 100 --json')
+}
+
+function addNetwork(program: Command): void {
+  const describe = program
+    .command('network')
+    .description('a network as a whole')
+    .command('describe')
+    .description('write the descriptor by which others join: chain, contracts, verifiers')
+    .option('--data <folder>', 'folder of `cairn up`, or of one daemon')
+    .option('--out <file>', 'where to; standard output without it')
+    .option('--rpc <url>', 'the chain’s address as others reach it')
+    .option('--json', 'it is always JSON', false)
+    .action((options) => ends(import('./verbs/network.ts').then((verb) => verb.describeNetwork(options))))
+  examples(describe, 'cairn network describe --out net.json', 'cairn network describe --rpc https://rpc.example.org > net.json')
+  const status = common(program.command('status'))
+    .description('the daemons of a folder: who serves, and why not')
+    .action((options) => ends(import('./verbs/status.ts').then((verb) => verb.showStatus(options))))
+  examples(status, 'cairn status', 'cairn status --json | jq .serving')
 }

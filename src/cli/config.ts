@@ -25,6 +25,8 @@ const common = {
   deployment: z.string().max(4096),
   net: z.number().int().min(1),
   log: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+  /** Of the status and metrics on 127.0.0.1; 0 for a free one, which is written to admin.json. */
+  adminPort: z.number().int().min(0).max(65535).default(0),
 }
 
 export const nodeConfig = z.strictObject({

@@ -9,6 +9,7 @@ import { payLoop } from '../../roles/gateway/index.ts'
 import type { PointerRow } from '../../runtime/chain.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
+import { startAdmin } from './admin.ts'
 import { runDaemon } from './lifecycle.ts'
 import { openWorld, untilKnown } from './world.ts'
 
@@ -73,8 +74,30 @@ export async function gatewayDaemon(folder: string): Promise<never> {
       world.log.error('the gateway stopped', { why: String(error) })
       process.exit(1)
     })
+    const admin = await startAdmin({
+      folder,
+      role: 'gateway',
+      http: rt.http,
+      port: config.adminPort,
+      metrics: world.metrics,
+      ready: () => reasonsOf(gateway.store, redundancy.ack, chain.degraded()),
+      status: async () => ({
+        account: owner,
+        net: world.net,
+        s3: gateway.address,
+        redundancy,
+        ...gateway.store.metadata.stats(),
+        providers: gateway.store.providers.known().map(({ id, owner: operator, status }) => ({
+          device: id,
+          operator,
+          status,
+          trouble: gateway.store.providers.trouble(id),
+        })),
+      }),
+    })
     life.ready({ role: 'gateway', port: gateway.port })
     return async () => {
+      await admin.close()
       await gateway.close()
       await running.catch(() => undefined)
       await world.close()
@@ -82,8 +105,14 @@ export async function gatewayDaemon(folder: string): Promise<never> {
   })
 }
 
+function reasonsOf({ providers }: Store, ack: number, away: boolean): readonly string[] {
+  const reachable = providers.candidates().length
+  const few = reachable < ack ? [`${reachable} providers take pieces, ${ack} are needed to store`] : []
+  return away ? [...few, 'the chain is away'] : few
+}
+
 /** An empty gateway of an account that has a snapshot on chain would write over what its providers keep for it. */
-function mustKnowItsObjects(folder: string, store: Pick<Store, 'metadata'>, pointer: PointerRow | null): void {
+function mustKnowItsObjects(folder: string, store: Store, pointer: PointerRow | null): void {
   if (pointer === null || store.metadata.lastSeq() > 0) return
   throw new CairnError('DATA_FOLDER', {
     path: folder,

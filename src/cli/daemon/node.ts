@@ -5,8 +5,10 @@ import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.
 import { peerId } from '../../protocol/peer-id.ts'
 import { createKernel, DEFAULT_RATES, openStorageProvider, type StorageProvider } from '../../resources/storage/index.ts'
 import { earnLoop } from '../../roles/node/index.ts'
+import { createHttpServer } from '../../runtime/real/http.ts'
 import { toHex } from '../../std/bytes.ts'
 import { nodeConfig, readConfig } from '../config.ts'
+import { startAdmin } from './admin.ts'
 import { runDaemon } from './lifecycle.ts'
 import { openWorld, untilKnown } from './world.ts'
 
@@ -59,8 +61,25 @@ export async function nodeDaemon(folder: string): Promise<never> {
       },
       life.signal,
     )
+    const admin = await startAdmin({
+      folder,
+      role: 'node',
+      http: createHttpServer(world.log),
+      port: config.adminPort,
+      metrics: world.metrics,
+      ready: () => (chain.degraded() ? ['the chain is away'] : []),
+      status: async () => ({
+        device: id,
+        operator: signer.account,
+        net: world.net,
+        address: world.network.addresses[0] ?? '',
+        ...(await provider.status()),
+        vouchers: provider.promises().vouchers.map(({ voucher }) => ({ payer: voucher.payer, cumulative: voucher.cumulative })),
+      }),
+    })
     life.ready({ role: 'node', device: id, address: world.network.addresses[0] ?? '' })
     return async () => {
+      await admin.close()
       await provider.drain(AbortSignal.timeout(DRAIN_MS))
       await provider.close()
       await earning

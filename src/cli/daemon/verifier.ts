@@ -5,11 +5,15 @@ import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../../protocol
 import type { Kind, Resource } from '../../resources/resource.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { openBook, type PublishRequest, runVerifier } from '../../roles/verifier/index.ts'
+import { createHttpServer } from '../../runtime/real/http.ts'
 import { readConfig, verifierConfig } from '../config.ts'
+import { startAdmin } from './admin.ts'
 import { runDaemon } from './lifecycle.ts'
 import { openWorld, untilKnown, type World } from './world.ts'
 
 const CHAIN_MS = 60_000
+/** Of its status; everything is in `cairn epoch list`. */
+const EPOCHS_SHOWN = 16
 
 export async function verifierDaemon(folder: string): Promise<never> {
   const config = await readConfig(folder, verifierConfig)
@@ -46,8 +50,23 @@ export async function verifierDaemon(folder: string): Promise<never> {
       world.log.error('the verifier stopped', { why: String(error) })
       process.exit(1)
     })
+    const admin = await startAdmin({
+      folder,
+      role: 'verifier',
+      http: createHttpServer(world.log),
+      port: config.adminPort,
+      metrics: world.metrics,
+      ready: () => (chain.degraded() ? ['the chain is away'] : []),
+      status: async () => ({
+        account: signer.account,
+        net: world.net,
+        address: world.network.addresses[0] ?? '',
+        epochs: book.epochs(EPOCHS_SHOWN).map(({ epoch, state }) => ({ epoch, state })),
+      }),
+    })
     life.ready({ role: 'verifier', peer: world.network.self, address: world.network.addresses[0] ?? '' })
     return async () => {
+      await admin.close()
       await running.catch(() => undefined)
       await world.close()
     }

@@ -169,7 +169,7 @@ async function settleChain(folder: string, plan: Plan, chain: Anvil): Promise<Lo
 async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, rpc: string): Promise<void> {
   const { keys, net } = network
   const deployment = join(folder, 'deployment.json')
-  const common = { rpc, deployment, net, log: 'info' as const, host: HOST }
+  const common = { rpc, deployment, net, log: 'info' as const, adminPort: 0, host: HOST }
   const verifiers = [
     { peer: peerIdOf(crypto.ed25519.publicKey(secret(plan.verifierKey))), address: `/ip4/${HOST}/tcp/${plan.ports.verifier}` },
   ]

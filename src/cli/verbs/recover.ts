@@ -283,6 +283,7 @@ function configOf(
     deployment: target.deployment,
     net: target.net,
     log: 'info',
+    adminPort: 0,
     account: wallet.account,
     sessionKey,
     transportKey: plan === null ? desk.random.bytes(32) : secret(plan.gatewayKey),

@@ -33,6 +33,8 @@ export interface Providers {
   reachable(device: DeviceId): boolean
   /** Whether its pieces count as lost. */
   lost(device: DeviceId): boolean
+  /** Its operator retired it: it takes nothing new, and serves until its pieces are elsewhere. */
+  leaving(device: DeviceId): boolean
   operator(device: DeviceId): Account | null
   known(): readonly DeviceRow[]
   /** Why it is not reachable, for people. */
@@ -93,6 +95,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       if (state === undefined || state.failures < LOST_CONTACTS) return false
       return at.clock.monotonic() - state.firstFailure >= LOST_AFTER_EPOCHS * epochMs()
     },
+    leaving: (device) => at.chain.device(device)?.status === 'retired',
     operator: (device) => at.chain.device(device)?.owner ?? null,
     known: active,
     trouble: (device) => (at.chain.device(device) === null ? 'not registered' : (health.get(device)?.why ?? null)),

@@ -45,8 +45,7 @@ export type RepairOutcome =
 /** Rebuilds what is missing. A source or target that fails is left out and the rest tried again; each try leaves out one more. */
 export async function repairSegment(parts: StoreParts, health: SegmentHealth, signal: AbortSignal): Promise<RepairOutcome> {
   const badSources = new Set<Digest>()
-  // A device keeps one piece of a segment, or its loss would be the loss of two.
-  const badTargets = new Set(health.alive.map((piece) => piece.device))
+  const badTargets = new Set<DeviceId>()
   for (;;) {
     try {
       return await tryRepair(parts, health, badSources, badTargets, signal)
@@ -75,8 +74,13 @@ async function tryRepair(
     const operator = providers.operator(piece.device)
     if (operator !== null) held.set(operator, (held.get(operator) ?? 0) + 1)
   }
-  const request = { want: missing.length, least: 1, total: segment.n, held, except: badTargets }
-  const placement = place(at.crypto, providers.candidates(), at.random.bytes(32), request)
+  const request = { want: missing.length, total: segment.n, held }
+  const draw = (least: number, except: ReadonlySet<DeviceId>) =>
+    place(at.crypto, providers.candidates(), at.random.bytes(32), { ...request, least, except })
+  // A second piece on a device goes with the first, so that others come before it; but a piece in a bad place is better
+  // than none, as long as its operator's share allows it.
+  const apart = draw(missing.length, new Set([...badTargets, ...alive.map((piece) => piece.device)]))
+  const placement = apart.ok ? apart : draw(1, badTargets)
   if (!placement.ok) return { is: 'no-place', why: placement.why }
   const layout = segmentLayout(segment.plainBytes, segment.k)
   const want = missing.slice(0, placement.devices.length)
@@ -236,13 +240,19 @@ export async function repairAll(parts: StoreParts, corrupt: Corrupt, signal: Abo
       const health = healthOf(parts, corrupt, segment)
       // A piece that is known to be wrong is replaced at once, or every read that meets it pays for it.
       const wrong = segment.pieces.filter((piece) => corrupt.has(piece.pieceId))
-      if (health.alive.length >= parts.at.redundancy.repairBelow && wrong.length === 0) continue
+      const leaving = segment.pieces.filter((piece) => parts.providers.leaving(piece.device))
+      if (health.alive.length >= parts.at.redundancy.repairBelow && wrong.length === 0 && leaving.length === 0) continue
       const outcome = await repairSafely(parts, health, signal)
       if (outcome.is === 'repaired') {
         parts.metadata.move(segment.id, outcome.pieces)
         const replaced = new Set(outcome.pieces.map((piece) => piece.shard))
         for (const piece of wrong) if (replaced.has(piece.shard)) corrupt.delete(piece.pieceId)
         report.repaired += 1
+      } else if (leaving.length > 0 && wrong.length === 0 && health.alive.length >= parts.at.redundancy.repairBelow) {
+        // There is no other place, and enough pieces are elsewhere: whoever leaves is not held.
+        parts.database.transaction(() => {
+          for (const piece of leaving) parts.metadata.segments.forget(piece.device, piece.pieceId)
+        })
       } else {
         if (outcome.is === 'too-few') report.lost += 1
         if (outcome.is === 'corrupt-source') for (const piece of outcome.pieces) corrupt.add(piece.pieceId)
@@ -253,9 +263,18 @@ export async function repairAll(parts: StoreParts, corrupt: Corrupt, signal: Abo
         })
       }
     }
-    if (page.length < SCAN_PAGE) return report
+    if (page.length < SCAN_PAGE) break
     await parts.at.clock.sleep(0, signal)
   }
+  releaseLeaving(parts)
+  return report
+}
+
+/** Of the log's copies the others suffice; a device that left keeps none in its set. */
+function releaseLeaving(parts: StoreParts): void {
+  const { segments } = parts.metadata
+  const leaving = segments.devices().filter((device) => parts.providers.leaving(device))
+  if (leaving.length > 0) parts.database.transaction(() => leaving.forEach(segments.dropCopies))
 }
 
 async function repairSafely(parts: StoreParts, health: SegmentHealth, signal: AbortSignal): Promise<RepairOutcome> {

@@ -32,6 +32,8 @@ export interface SegmentTable {
   addBatchPiece(batch: number, device: DeviceId, piece: Digest, size: number, root: Digest): void
   /** The log up to `upTo` is covered by a snapshot: its pieces leave the manifests, and those of all snapshots but `keep`. */
   dropBatches(upTo: number, keep: number): void
+  /** Copies of the log on a device that leaves: others keep them as well. */
+  dropCopies(device: DeviceId): void
   /** Pieces on a device that its last co-signed data set does not name yet, and named ones that left. */
   unsigned(device: DeviceId): { adds: readonly ManifestEntry[]; removes: readonly Digest[] }
   markSigned(device: DeviceId, adds: readonly Digest[], removes: readonly Digest[]): void
@@ -69,6 +71,7 @@ export function openSegmentTable(database: Database): SegmentTable {
     removal: database.prepare('INSERT OR IGNORE INTO removals VALUES (?, ?)'),
     scan: database.prepare('SELECT id FROM segments WHERE id > ? ORDER BY id LIMIT ?'),
     count: database.prepare('SELECT count(*) AS n FROM segments'),
+    copies: database.prepare('SELECT id, device, signed FROM pieces WHERE device = ? AND segment IS NULL'),
     batches: database.prepare('SELECT id, device, signed FROM pieces WHERE batch <= ? AND batch <> ?'),
     adds: database.prepare('SELECT id, size, root FROM pieces WHERE device = ? AND signed = 0 ORDER BY id'),
     removes: database.prepare('SELECT piece FROM removals WHERE device = ? ORDER BY piece'),
@@ -157,6 +160,9 @@ export function openSegmentTable(database: Database): SegmentTable {
     },
     addBatchPiece(batch, device, piece, size, root) {
       sql.addPiece.run(piece, null, batch, 0, device, size, root)
+    },
+    dropCopies(device) {
+      for (const row of sql.copies.all(device)) drop(row)
     },
     dropBatches(upTo, keep) {
       for (const row of sql.batches.all(upTo, keep)) drop(row)
