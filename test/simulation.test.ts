@@ -4,11 +4,21 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ALL_FAULTS, type FaultRates, MUTANTS, type Mutant, NO_FAULTS, replayOf, runSimulations, simulate } from '../src/sim/index.ts'
+import {
+  ALL_FAULTS,
+  type FaultRates,
+  MUTANTS,
+  type Mutant,
+  NO_FAULTS,
+  type Role,
+  replayOf,
+  runSimulations,
+  simulate,
+} from '../src/sim/index.ts'
 
 const SEEDS = Number(process.env['CAIRN_SIM_SEEDS'] ?? 2)
-const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 20)
-const EPOCHS = Number(process.env['CAIRN_SIM_EPOCHS'] ?? 10)
+const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 16)
+const EPOCHS = Number(process.env['CAIRN_SIM_EPOCHS'] ?? 8)
 
 test('the network keeps every promise under faults and cheaters', async () => {
   const lines: string[] = []
@@ -20,6 +30,7 @@ test('the network keeps every promise under faults and cheaters', async () => {
 interface Plan {
   readonly rates?: Partial<FaultRates>
   readonly cheaters?: number
+  readonly cast?: readonly Role[]
   readonly nodes?: number
   readonly epochs: number
 }
@@ -27,20 +38,20 @@ interface Plan {
 /** The least in which each bug can show itself. */
 const PLANS: Readonly<Record<Exclude<Mutant, 'real-randomness'>, Plan>> = {
   'ack-before-sync': { rates: { blackout: 900_000 }, epochs: 4 },
-  'no-authentication': { cheaters: 200_000, nodes: 10, epochs: 4 },
+  'no-authentication': { cast: [{ is: 'corrupts' }, { is: 'corrupts' }], epochs: 4 },
   'pays-claims-twice': { epochs: 5 },
   'forgets-totals': { epochs: 5 },
   'bills-twice': { epochs: 5 },
   'never-forgives': { rates: { verifierCut: 1_000_000 }, epochs: 8 },
   'believes-everything': { cheaters: 500_000, nodes: 16, epochs: 4 },
   'scores-by-chance': { epochs: 5 },
-  'no-repair': { rates: { nodeLoss: 1_000_000 }, nodes: 12, epochs: 3 },
+  'no-repair': { rates: { nodeLoss: 1_000_000 }, nodes: 16, epochs: 5 },
 }
 
 for (const [mutant, plan] of Object.entries(PLANS) as [Exclude<Mutant, 'real-randomness'>, Plan][]) {
   test(`the planted bug ${mutant} trips invariant ${MUTANTS[mutant]}`, async () => {
-    const { nodes = 8, epochs, cheaters = 0 } = plan
-    const report = await simulate({ seed: 3n, nodes, epochs, cheaters, rates: { ...NO_FAULTS, ...plan.rates }, mutant })
+    const { nodes = 8, epochs, cheaters = 0, cast = [] } = plan
+    const report = await simulate({ seed: 3n, nodes, epochs, cheaters, cast, rates: { ...NO_FAULTS, ...plan.rates }, mutant })
     const tripped = report.violations.map((violation) => violation.invariant)
     assert.ok(tripped.includes(MUTANTS[mutant]), `it tripped ${tripped.join(', ') || 'nothing'}`)
   })

@@ -45,6 +45,10 @@ export interface CustomerOptions {
 
 /** Whoever waits longer for a call gives up; the store's own waits end before. */
 const PATIENCE_MS = 60_000
+/** Every third key is written once and then only read, as most of what people store is: it must outlive all faults. */
+const KEEP_EVERY = 3
+/** The draw that reads. */
+const READING = 8
 const GONE = Symbol('the gateway crashed')
 
 const bodyOf = (bytes: Uint8Array): BodySource => {
@@ -82,6 +86,8 @@ export function createCustomer(options: CustomerOptions): Customer {
   const all: Named[] = BUCKETS.flatMap((bucket) =>
     Array.from({ length: options.keys }, (_, i) => ({ bucket, key: `${name}/${i % 3}/${i}` })),
   )
+  const keepsakes = new Set(all.filter((_, i) => i % KEEP_EVERY === 0))
+  const isKeepsake = (at: Named): boolean => keepsakes.has(at)
   const idOf = ({ bucket, key }: Named): string => `${bucket}/${key}`
   const possible = (at: Named): Possible => model.get(idOf(at)) ?? [null]
 
@@ -189,7 +195,8 @@ export function createCustomer(options: CustomerOptions): Customer {
       const store = options.store()
       if (store === null) return
       const at = prng.pick(all)
-      const kind = prng.below(10)
+      const drawn = prng.below(10)
+      const kind = isKeepsake(at) && possible(at).every((value) => value !== null) ? READING : drawn
       if (kind < 4) await put(store, at)
       else if (kind < 5) await remove(store, at)
       else if (kind < 6) await copy(store, at)

@@ -79,11 +79,13 @@ const twice = (payees: Payees): Payees => ({
   },
 })
 
-/** Whoever was ever seen failing stays unpaid. */
+/** Whoever was paid once and then missed an epoch, for whatever reason, stays unpaid. */
 function unforgiving(): Resource<Kind> {
+  const paid = new Set<string>()
   const marked = new Set<string>()
   return scoring((score) => {
-    if (score.score < 1_000_000 && score.reasons.some((reason) => reason.code !== 'nothing-claimed')) marked.add(score.subject)
+    if (score.score > 0) paid.add(score.subject)
+    else if (paid.has(score.subject)) marked.add(score.subject)
     return marked.has(score.subject) ? { ...score, score: ppm(0) } : score
   })
 }
