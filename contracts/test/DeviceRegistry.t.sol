@@ -357,18 +357,18 @@ contract DeviceRegistryTest is World {
     function test_GasOfEnrollingAP256Device() public {
         I.Registration memory r = _signedP256(KEY, 0);
         devices.register(r);
-        assertLe(lastGas(), 73_000, "enrol");
+        gate("DeviceRegistry", "enrol", lastGas(), 73_000);
     }
 
     function test_GasOfABatchOfAMillionAndOfADeviceFromIt() public {
         (bytes32 root, bytes32[] memory proof) = Trees.deep(_leafOf(KEY), 20);
         vm.prank(MAKER);
         devices.commitBatch(root, 1 << 20, "attestations");
-        assertLe(lastGas(), 75_000, "commit");
+        gate("DeviceRegistry", "commit", lastGas(), 75_000);
         vm.prank(founder);
         devices.admitBatch(NET, MAKER, root);
         I.Registration memory r = _signedP256(KEY, devices.batchKeyOf(MAKER, root));
         devices.registerFromBatch(r, MAKER, root, MODEL, proof);
-        assertLe(lastGas(), 93_000, "from batch");
+        gate("DeviceRegistry", "from batch", lastGas(), 93_000);
     }
 }

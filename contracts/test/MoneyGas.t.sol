@@ -10,8 +10,6 @@ import {MoneyFixture} from "./mocks/MoneyFixture.sol";
 contract MoneyGasTest is MoneyFixture {
     uint128 private constant M = 1_000_000;
 
-    event GasUsed(string what, uint256 gas);
-
     function setUp() public {
         _deploy();
         _fund(payer, 10_000 * M);
@@ -21,15 +19,11 @@ contract MoneyGasTest is MoneyFixture {
     }
 
     function _gate(string memory what, uint256 limit) private {
-        uint256 used = lastGas();
-        emit GasUsed(what, used);
-        assertLe(used, limit, what);
+        gate("Money", what, lastGas(), limit);
     }
 
     function _gatePerItem(string memory what, uint256 items, uint256 limit) private {
-        uint256 used = lastGas() / items;
-        emit GasUsed(what, used);
-        assertLe(used, limit, what);
+        gate("Money", what, lastGas() / items, limit);
     }
 
     /// @dev Vouchers of `count` channels that were redeemed before.

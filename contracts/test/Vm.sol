@@ -42,6 +42,7 @@ interface Vm {
     function signCompact(uint256 privateKey, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function signP256(uint256 privateKey, bytes32 digest) external pure returns (bytes32 r, bytes32 s);
     function snapshotState() external returns (uint256 id);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function startPrank(address sender) external;
     function stopPrank() external;
     function store(address target, bytes32 slot, bytes32 value) external;
@@ -112,6 +113,12 @@ abstract contract Test {
         Vm.Gas memory gas = vm.lastCallGas();
         int256 refund = gas.gasRefunded;
         return refund > 0 ? gas.gasTotalUsed - uint256(refund) : gas.gasTotalUsed;
+    }
+
+    /// @notice Holds `used` to its target and records it in snapshots/`group`.json, with which a later run compares it.
+    function gate(string memory group, string memory name, uint256 used, uint256 limit) internal {
+        vm.snapshotValue(group, name, used);
+        assertLe(used, limit, name);
     }
 
     /// @notice A 65-byte secp256k1 signature, as wallets make it.
