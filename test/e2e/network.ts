@@ -74,8 +74,10 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', openSync(errors, 'a')] })
     up = child
     endWithUs(child)
-    const line = await firstLine(child, READY_MS).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${readFileSync(errors, 'utf8').slice(-2000)}`)
+    const line = await firstLine(child, READY_MS).catch(async (error: unknown) => {
+      const said = readFileSync(errors, 'utf8').slice(-2000)
+      const named = /see (\S+log\.jsonl)/.exec(said)?.[1]
+      throw new Error(`${String(error)}\n${said}\n${named === undefined ? '' : (await textOf(named)).slice(-2000)}`)
     })
     facts = JSON.parse(line) as Facts
   }

@@ -92,6 +92,26 @@ test('repair replaces a wrong piece, whatever else is healthy, and passes over a
   gateway.stop.abort()
 })
 
+test('the pieces of lost providers go to those that are left, two on one when there are no others', async () => {
+  const { world, gateway, run, put, firstSegment, nodeOf } = await ready()
+  const bytes = world.bytes(2 * STRIPE)
+  await put('k', bytes)
+  const gone = firstSegment().pieces.slice(0, 2)
+  for (const { device } of gone) {
+    nodeOf(device).fault.deaf = true
+    for (let contact = 0; contact < 3; contact += 1) gateway.store.providers.bad(device, new Error('no answer'))
+  }
+  await world.clock.advance(3 * 60_000)
+  const report = await run(() => repairAll(gateway.store, gateway.corrupt, never))
+  assert.equal(report.repaired, 1)
+  const { pieces } = firstSegment()
+  const devices = new Set(pieces.map((piece) => piece.device))
+  assert.deepEqual([new Set(pieces.map((piece) => piece.shard)).size, devices.size], [8, 6])
+  for (const { device } of gone) assert.ok(!devices.has(device))
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  gateway.stop.abort()
+})
+
 test('a piece dropped while its provider signs for it leaves the set with the next', async () => {
   const { world, gateway, run, put } = await ready()
   await put('k', world.bytes(STRIPE))
