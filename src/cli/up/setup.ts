@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { Crypto } from '../../protocol/crypto.ts'
 import { CairnError } from '../../protocol/errors.ts'
-import type { Account, Hex } from '../../protocol/ids.ts'
+import type { Account, Address, Hex } from '../../protocol/ids.ts'
 import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../protocol/typed-data.ts'
 import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts'
@@ -17,6 +17,7 @@ import {
   createSigner,
   type Deployment,
   deployContracts,
+  encodeCall,
   loadDeployment,
   openTxQueue,
   saveDeployment,
@@ -122,6 +123,31 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
   }
 }
 
+const PENDING_POLL_MS = 50
+
+interface Given {
+  /** Calls are simulated on the pending block, so what follows a transfer need not wait until it is confirmed. */
+  readonly visible: Promise<unknown>
+  readonly confirmed: Promise<unknown>
+}
+type Gift = (to: Account, amount: bigint) => Given
+
+function giveVisibly(world: SetupWorld, token: Address, to: Account, amount: bigint, confirmed: Promise<unknown>): Given {
+  const rpc = createRpc(world.rpc)
+  const data = encodeCall({ contract: 'token', function: 'balanceOf', args: [to] })
+  const done = new AbortController()
+  const look = async (): Promise<void> => {
+    while (!done.signal.aborted) {
+      const answer = await rpc.call(token, token, data, 'pending')
+      if (typeof answer === 'string' && BigInt(answer) >= amount) return
+      await world.clock.sleep(PENDING_POLL_MS, done.signal).catch(() => undefined)
+    }
+  }
+  // A setup that goes on finds the tokens spent in part; their transfer is then confirmed already.
+  const visible = Promise.race([look(), confirmed]).finally(() => done.abort())
+  return { visible, confirmed }
+}
+
 /** The session key publishes pointers, and is no account of the mnemonic that the local chain gave coins to. */
 async function giveGas(world: SetupWorld, plan: Plan, queue: TxQueue): Promise<void> {
   const to: Hex = `0x${toHex(world.crypto.secp256k1.address(secret(plan.sessionKey)))}`
@@ -161,6 +187,7 @@ function steps(
   const approve = (from: ChainSigner, spender: Hex, amount: bigint, key: string) =>
     send(from, { contract: 'token', function: 'approve', args: [spender, amount] }, `approve:${key}`)
   const give = (to: Account, amount: bigint) => send(holder, { contract: 'token', function: 'transfer', args: [to, amount] }, `give:${to}`)
+  const gift: Gift = (to, amount) => giveVisibly(world, addresses.token, to, amount, give(to, amount))
   const all: Promise<unknown>[] = []
   const roles = { publisher: addresses.publisher, verifier: verifier.account, arbiter: holder.account }
   for (const [id, verifierNet] of [
@@ -172,21 +199,26 @@ function steps(
   }
   all.push(approve(holder, addresses.rewards, POT, 'pot'))
   all.push(send(holder, { contract: 'rewards', function: 'fund', args: [net, addresses.token, POT] }, 'pot'))
-  const stake = async (wallet: WalletKey, where: number): Promise<void> => {
+  const stake = async (wallet: WalletKey, where: number, given: Given): Promise<void> => {
     const signer = signerFor(wallet)
-    const given = give(wallet.account, OPERATOR_TOKENS)
-    await given
+    await given.visible
     await Promise.all([
+      given.confirmed,
       approve(signer, addresses.staking, STAKE, `stake:${wallet.account}`),
       send(signer, { contract: 'staking', function: 'bond', args: [where, STAKE] }, `bond:${wallet.account}`),
     ])
   }
-  all.push(stake(keys.wallet(ACCOUNT.verifier), VERIFIER_NET))
+  const verifierWallet = keys.wallet(ACCOUNT.verifier)
+  all.push(stake(verifierWallet, VERIFIER_NET, gift(verifierWallet.account, OPERATOR_TOKENS)))
   plan.nodes.forEach((node, index) => {
     const wallet = keys.wallet(ACCOUNT.operator(index))
-    all.push(stake(wallet, net).then(() => register(world, deployment, signerFor(wallet), node, net, send)))
+    const given = gift(wallet.account, OPERATOR_TOKENS)
+    all.push(
+      stake(wallet, net, given),
+      given.visible.then(() => register(world, deployment, signerFor(wallet), node, net, send)),
+    )
   })
-  all.push(fundCustomer(plan, world, deployment, keys, customer, give, approve, send, net))
+  all.push(fundCustomer(plan, world, deployment, keys, customer, gift, approve, send, net))
   return all
 }
 
@@ -240,14 +272,15 @@ async function fundCustomer(
   deployment: Deployment,
   keys: AccountKeys,
   customer: ChainSigner,
-  give: (to: Account, amount: bigint) => Promise<unknown>,
+  gift: Gift,
   approve: (from: ChainSigner, spender: Hex, amount: bigint, key: string) => Promise<unknown>,
   send: Send,
   net: number,
 ): Promise<void> {
   const { addresses } = deployment
   const { account } = customer
-  await give(account, CUSTOMER_TOKENS)
+  const given = gift(account, CUSTOMER_TOKENS)
+  await given.visible
   const session = `0x${toHex(world.crypto.secp256k1.address(secret(plan.sessionKey)))}`
   const until = Math.floor(world.clock.now() / 1000) + SESSION_SECONDS
   const scope = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
@@ -257,6 +290,7 @@ async function fundCustomer(
     return { call: { contract: 'escrow', function: 'openChannel', args: [id, EARMARK] } as const, key: `channel:${payee}` }
   })
   await Promise.all([
+    given.confirmed,
     approve(customer, addresses.credits, CUSTOMER_TOKENS, 'credits'),
     send(customer, { contract: 'credits', function: 'mint', args: [account, CUSTOMER_CREDITS, CUSTOMER_TOKENS] }, 'mint'),
     send(customer, { contract: 'credits', function: 'approve', args: [addresses.escrow, CUSTOMER_CREDITS] }, 'approve:escrow'),

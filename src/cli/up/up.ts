@@ -1,5 +1,6 @@
 /** `cairn up`: a whole network on this machine, one process for each of its parties. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -71,8 +72,9 @@ export async function up(options: UpOptions): Promise<never> {
   process.once('SIGINT', () => end(0))
   process.once('SIGTERM', () => end(0))
   try {
+    if (plan.net === null && !options.json) sayMnemonic(plan.mnemonic, say)
     say(plan.net === null ? 'setting up contracts, operators and a customer' : 'continuing with the contracts of this folder')
-    const network = await settleChain(folder, plan, chain)
+    const [network] = await Promise.all([settleChain(folder, plan, chain), compileDaemons()])
     await writeConfigs(folder, plan, network, chain.url)
     await startAll(folder, plan, children, say)
     report(options, folder, plan, network, chain, children, say)
@@ -81,6 +83,16 @@ export async function up(options: UpOptions): Promise<never> {
     end(1)
   }
   return new Promise<never>(() => undefined)
+}
+
+/** Once, at the first start: whoever has the words can rebuild the gateway, and spend the money. */
+function sayMnemonic(mnemonic: string, say: (line: string) => void): void {
+  say('The words of this network’s accounts. With them a lost gateway is rebuilt (`cairn storage recover`); keep them elsewhere:')
+  say('')
+  const words = mnemonic.split(' ')
+  for (let i = 0; i < words.length; i += 6) say(`  ${words.slice(i, i + 6).join(' ')}`)
+  say('')
+  say('`cairn account show --mnemonic` shows them again.')
 }
 
 /** One `up` for each folder; a lock of a process that is gone is taken over. */
@@ -153,6 +165,12 @@ function isFree(port: number): Promise<boolean> {
     server.once('error', () => done(false))
     server.listen(port, HOST, () => server.close(() => done(true)))
   })
+}
+
+/** While the setup waits for blocks: ten daemons then start from one compilation instead of making ten. */
+async function compileDaemons(): Promise<void> {
+  await Promise.all([import('../daemon/node.ts'), import('../daemon/gateway.ts'), import('../daemon/verifier.ts')])
+  flushCompileCache()
 }
 
 async function settleChain(folder: string, plan: Plan, chain: Anvil): Promise<LocalNetwork> {

@@ -38,7 +38,10 @@ export async function nodeStatus(options: NodeOptions): Promise<Exit> {
 }
 
 function printNode(folder: string, status: NodeStatus | null): void {
-  if (status === null) return print(`${folder}: not running; start it with \`cairn run node --data ${folder}\``)
+  if (status === null) {
+    print(`${folder}: not running; start it with \`cairn run node --data ${folder}\``)
+    return
+  }
   print(`${folder}: ${status.state}, process ${status.pid}`)
   print(`  device    ${status.device}`)
   print(`  operator  ${status.operator}   at ${status.address}`)
