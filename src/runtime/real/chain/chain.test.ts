@@ -41,7 +41,7 @@ const config = (): DeploymentConfig => ({
 const CONFIRMATIONS = 1
 const POLL_MS = 50
 
-async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const end = clock.monotonic() + ms
   while (!(await holds())) {
     assert.ok(clock.monotonic() < end, `${what} within ${ms} ms`)
