@@ -120,7 +120,7 @@ const sessionCall = (key: string, contract = 'delegations' as const) => ({
 const keyAt = (n: number) => address(`0x${n.toString(16).padStart(40, '1')}`)
 const hasSession = (view: ChainView, n: number): boolean => view.sessionActive(accountAt(0), keyAt(n), 1, clock.now())
 
-describe('a chain of its own', { timeout: 90_000 }, () => {
+describe('a chain of its own', { timeout: 300_000 }, () => {
   let world: World
   before(async () => {
     world = await openWorld()
@@ -322,7 +322,7 @@ describe('a chain of its own', { timeout: 90_000 }, () => {
   })
 })
 
-test('a torn state file is replaced by the last whole copy, and a ruined one stops the start', { timeout: 30_000 }, async () => {
+test('a torn state file is replaced by the last whole copy, and a ruined one stops the start', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cairn-anvil-'))
   try {
     const first = await startAnvil({ folder, clock, log: quiet })
