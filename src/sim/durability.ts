@@ -94,6 +94,9 @@ export function createDurabilityChecks(options: DurabilityOptions): DurabilityCh
       for (const node of network.nodes) {
         if (faults.lost.has(node.keys.index)) continue
         if (!node.up) troubles.push(`node ${node.keys.index} is down`)
+        // Whoever cannot show what it keeps is not paid, and is right to take no more.
+        const role = roles[node.keys.index]?.is
+        if (faults.rotted.has(node.keys.index) || role === 'loses' || role === 'cheat') continue
         const status = await node.provider?.status()
         for (const account of status?.accounts ?? []) {
           if (!account.mayPut) troubles.push(`node ${node.keys.index} takes no pieces: ${account.missedVouchers} vouchers are missing`)

@@ -1,5 +1,6 @@
 /** Where two settlements of one epoch part: the first difference, named so that a person knows where to look. */
 import type { Settlement } from '../../resources/evidence.ts'
+import { toHex } from '../../std/bytes.ts'
 
 /** What differs, from the evidence up to the chain. */
 export type AuditSubject = 'bundle' | 'proofs' | 'verdict' | 'score' | 'budget' | 'payout' | 'root' | 'settlement' | 'history'
@@ -18,13 +19,23 @@ const TEXT_MAX = 300
 function text(value: unknown): string {
   if (typeof value === 'string') return value
   if (value === undefined || value === null) return 'nothing'
-  return JSON.stringify(value, (_, v: unknown) => {
-    if (typeof v === 'bigint') return v.toString()
-    if (v instanceof Uint8Array) return [...v].join()
-    // Records come back from their encoding with other keys first than they were made with.
-    if (typeof v === 'object' && v !== null && !Array.isArray(v)) return Object.fromEntries(Object.entries(v).sort(byKey))
-    return v
-  })
+  return JSON.stringify(plain(value))
+}
+
+/**
+ * What JSON can say, the same for equal values: a record that came from its encoding has its keys in another order than
+ * one just made, and bytes just encoded may be a Buffer, which would write itself down in its own way.
+ */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (value instanceof Uint8Array) return toHex(value)
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(byKey)
+      .map(([key, of]) => [key, plain(of)]),
+  )
 }
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
