@@ -95,7 +95,33 @@ function addNode(program: Command): void {
     .description('scores of each epoch with their reasons; rewards and vouchers, claimed and open')
     .option('--epochs <n>', 'how many published epochs', integer(1, 1000), 12)
     .action((options) => ends(import('./verbs/node.ts').then((verb) => verb.nodeEarnings(options))))
+  addMembership(noun)
   examples(earnings, 'cairn node earnings --node 1', 'cairn node earnings --data ~/node --epochs 100 --json')
+}
+
+function addMembership(noun: Command): void {
+  const join = common(noun.command('join'))
+    .argument('<descriptor>', 'file or URL of `cairn network describe`')
+    .description('sell this machine’s disk in a network: make keys, stake, register the device, and run')
+    .option('--host <ip>', 'address that is announced and listened on', '127.0.0.1')
+    .option('--port <n>', '0 draws one, which stays', integer(0, 65_535), 0)
+    .option('--capacity-gib <n>', 'what pieces may take of the disk', integer(1, 1_000_000), 64)
+    .option('--fund-from <folder>', 'folder of a local network whose holder gives the stake')
+    .option('--no-run', 'do not start the node')
+    .option('--dry-run', 'only say what would be staked', false)
+    .action((descriptor, options) => ends(import('./verbs/join.ts').then((verb) => verb.joinNetwork(descriptor, options))))
+  examples(
+    join,
+    'cairn node join https://example.org/net.json --data ~/node --host 203.0.113.7',
+    'cairn network describe --out net.json && cairn node join net.json --data n9 --fund-from ~/.local/share/cairn',
+  )
+  const exit = whichNode(common(noun.command('exit')))
+    .description('leave: gateways move the pieces away while the node still serves, then its stake thaws')
+    .option('--wait <seconds>', 'how long to wait for that', integer(1, 30 * 86_400), 3600)
+    .option('--dry-run', 'only say what would be retired', false)
+    .option('--yes', 'do not ask', false)
+    .action((options) => ends(import('./verbs/join.ts').then((verb) => verb.exitNetwork(options))))
+  examples(exit, 'cairn node exit --data ~/node', 'cairn node exit --node 8 --yes')
 }
 
 function addNetwork(program: Command): void {
@@ -113,5 +139,9 @@ function addNetwork(program: Command): void {
   const status = common(program.command('status'))
     .description('the daemons of a folder: who serves, and why not')
     .action((options) => ends(import('./verbs/status.ts').then((verb) => verb.showStatus(options))))
+  const doctor = common(program.command('doctor'))
+    .description('whether this machine can do it: clock, disk, ports, chain')
+    .action((options) => ends(import('./verbs/doctor.ts').then((verb) => verb.doctor(options))))
+  examples(doctor, 'cairn doctor', 'cairn doctor --data ~/node --json')
   examples(status, 'cairn status', 'cairn status --json | jq .serving')
 }

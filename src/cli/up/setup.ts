@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { Crypto } from '../../protocol/crypto.ts'
 import { CairnError } from '../../protocol/errors.ts'
-import type { Account, Address, Hex } from '../../protocol/ids.ts'
+import { type Account, type Address, digest, type Hex, type NetworkId, networkId } from '../../protocol/ids.ts'
 import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../protocol/typed-data.ts'
 import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts'
@@ -242,7 +242,26 @@ const paramsOf = (plan: Plan, owner: Account, verifierNet: number) => ({
   verifierNet,
 })
 
-/** Registers a node's device, bound to its peer by the device's own signature, and announces where the peer listens. */
+export interface DeviceKeys {
+  readonly deviceKey: Uint8Array
+  readonly transportKey: Uint8Array
+}
+
+/** What DeviceRegistry takes to enrol a device: bound to its peer and its owner by the device's own signature. */
+export function registrationOf(crypto: Crypto, deployment: Deployment, keys: DeviceKeys, owner: Account, net: NetworkId) {
+  const transportKey = digest(`0x${toHex(crypto.ed25519.publicKey(keys.transportKey))}`)
+  const signer: Hex = `0x${toHex(crypto.secp256k1.address(keys.deviceKey))}`
+  const consent = { net, owner, transportKey, deadline: NEVER }
+  const separator = domainSeparator(crypto, registryDomain(deployment.chainId, deployment.addresses.devices))
+  const hash = typedDataHash(crypto, separator, REGISTER, { ...consent, batch: `0x${'00'.repeat(32)}` })
+  const signature: Hex = `0x${toHex(crypto.secp256k1.sign(keys.deviceKey, hash))}`
+  return { ...consent, signer, signature }
+}
+
+/** An endpoint such as `/ip4/127.0.0.1/tcp/4001` as the registry takes it. */
+export const endpointRecord = (endpoint: string): Hex => `0x${Buffer.from(endpoint).toString('hex')}`
+
+/** Registers a node's device and announces where its peer listens. */
 async function register(
   world: SetupWorld,
   deployment: Deployment,
@@ -251,17 +270,12 @@ async function register(
   net: number,
   send: Send,
 ): Promise<void> {
-  const { crypto } = world
-  const transportKey: Hex = `0x${toHex(crypto.ed25519.publicKey(secret(node.transportKey)))}`
-  const signer = signerOf(crypto, node.deviceKey)
-  const consent = { net, owner: operator.account, transportKey, deadline: NEVER }
-  const separator = domainSeparator(crypto, registryDomain(deployment.chainId, deployment.addresses.devices))
-  const hash = typedDataHash(crypto, separator, REGISTER, { ...consent, batch: `0x${'00'.repeat(32)}` })
-  const signature = `0x${toHex(crypto.secp256k1.sign(secret(node.deviceKey), hash))}`
-  const id = deviceIdOf(crypto, node.deviceKey)
-  const record = `0x${Buffer.from(`/ip4/127.0.0.1/tcp/${node.port}`).toString('hex')}`
+  const keys = { deviceKey: secret(node.deviceKey), transportKey: secret(node.transportKey) }
+  const args = [registrationOf(world.crypto, deployment, keys, operator.account, networkId(net))]
+  const id = deviceIdOf(world.crypto, node.deviceKey)
+  const record = endpointRecord(`/ip4/127.0.0.1/tcp/${node.port}`)
   await Promise.all([
-    send(operator, { contract: 'devices', function: 'register', args: [{ ...consent, signer, signature }] }, `device:${id}`),
+    send(operator, { contract: 'devices', function: 'register', args }, `device:${id}`),
     send(operator, { contract: 'devices', function: 'updateEndpoint', args: [id, record] }, `endpoint:${id}`),
   ])
 }
