@@ -17,8 +17,8 @@ import {
 } from '../src/sim/index.ts'
 
 const SEEDS = Number(process.env['CAIRN_SIM_SEEDS'] ?? 2)
-const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 16)
-const EPOCHS = Number(process.env['CAIRN_SIM_EPOCHS'] ?? 8)
+const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 12)
+const EPOCHS = Number(process.env['CAIRN_SIM_EPOCHS'] ?? 6)
 
 test('the network keeps every promise under faults and cheaters', async () => {
   const lines: string[] = []
