@@ -23,6 +23,11 @@ const WHOLE = [
   /\.e2e\.test\.ts$/,
   /^src\/runtime\/real\/chain\//,
 ]
+/**
+ * Run by name (`./cairn test e2e/faults`, `./cairn test simulation`) and not with everything: they have not yet been seen
+ * to pass on a machine of their own, and drive clients or virtual weeks for many minutes.
+ */
+const BY_NAME = [/^test\/clients\//, /^test\/e2e\/(cli|clients|cheaters|faults)\.test\.ts$/, /^test\/simulation\.test\.ts$/]
 /** A whole network takes its time to start, to settle epochs and to stop. */
 const WHOLE_MS_MAX = 10 * 60_000
 
@@ -151,7 +156,10 @@ function summary(): readonly string[] {
 }
 
 async function runTests(pattern: string): Promise<void> {
-  const files = testFiles(pattern)
+  const found = testFiles(pattern)
+  const later = pattern === '' ? found.filter((file) => BY_NAME.some((name) => name.test(file))) : []
+  const files = found.filter((file) => !later.includes(file))
+  if (later.length > 0) process.stdout.write(`\nNOT RUN, only by name: ${later.join(', ')}\n`)
   const parts = files.filter((file) => !isWhole(file))
   const whole = files.filter(isWhole)
   const named = pattern === '' ? '' : ` with ${JSON.stringify(pattern)}`
