@@ -146,6 +146,8 @@ export interface ChainView {
   /** Active self stake. */
   stakeOf(operator: Account, net: NetworkId): bigint
   session(account: Account, key: Address): SessionRow | null
+  /** Every key that the account ever delegated to, the revoked ones included. */
+  sessionsOf(account: Account): readonly SessionRow[]
   /** Whether `key` may act for `account` in every bit of `scope` at `atMs`. An account may always act for itself. */
   sessionActive(account: Account, key: Address, scope: number, atMs: UnixMs): boolean
   channel(payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint): ChannelRow | null

@@ -68,10 +68,10 @@ export function createDurabilityChecks(options: DurabilityOptions): DurabilityCh
       const page = store.metadata.segments.scan(after, 100)
       for (const segment of page) {
         after = segment.id
-        const alive = segment.pieces.filter((piece) => serves(indexOf.get(piece.device))).length
         const repairable = segment.pieces.filter((piece) => !faults.lost.has(indexOf.get(piece.device) ?? -1)).length
         // Rotted pieces that nobody has read yet are found by their provider's scrub, in its own time.
-        if (repairable < options.repairBelow) needs.push(`segment ${segment.id.slice(0, 10)} has ${alive} of ${segment.n} pieces`)
+        if (repairable < options.repairBelow)
+          needs.push(`segment ${segment.id.slice(0, 10)} has fewer than ${options.repairBelow} of ${segment.n} pieces`)
       }
       if (page.length < 100) return needs
     }
@@ -90,7 +90,7 @@ export function createDurabilityChecks(options: DurabilityOptions): DurabilityCh
       if (store === undefined) return ['the gateway is down']
       const troubles = [...(await segmentsInNeed(store))]
       const behind = store.metadata.lastSeq() - store.log.position().last
-      if (behind > 0) troubles.push(`the log is ${behind} entries behind`)
+      if (behind > 0) troubles.push('the log is behind')
       for (const node of network.nodes) {
         if (faults.lost.has(node.keys.index)) continue
         if (!node.up) troubles.push(`node ${node.keys.index} is down`)
@@ -99,7 +99,7 @@ export function createDurabilityChecks(options: DurabilityOptions): DurabilityCh
         if (faults.rotted.has(node.keys.index) || role === 'loses' || role === 'cheat') continue
         const status = await node.provider?.status()
         for (const account of status?.accounts ?? []) {
-          if (!account.mayPut) troubles.push(`node ${node.keys.index} takes no pieces: ${account.missedVouchers} vouchers are missing`)
+          if (!account.mayPut) troubles.push(`node ${node.keys.index} takes no pieces: vouchers are missing`)
         }
       }
       return troubles

@@ -56,6 +56,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
     device: (id) => registry.devices.get(id) ?? null,
     stakeOf: registry.stakeOf,
     session: registry.session,
+    sessionsOf: registry.sessionsOf,
     sessionActive(account, key, scope, atMs) {
       if (String(account) === String(key)) return true
       const row = registry.session(account, key)
@@ -118,6 +119,7 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     device: (id) => rows.device(id),
     stakeOf: (operator, net) => rows.stakeOf(operator, net),
     session: (account, key) => rows.session(account, key),
+    sessionsOf: (account) => rows.sessionsOf(account),
     sessionActive: (account, key, scope, at) => rows.sessionActive(account, key, scope, at),
     channel: (payer, payee, asset, net, id) => rows.channel(payer, payee, asset, net, id),
     channelsOf: (payer) => rows.channelsOf(payer),

@@ -10,6 +10,7 @@ export interface RegistryIndex {
   readonly devices: ReadonlyMap<DeviceId, DeviceRow>
   devicesOf(net: NetworkId): readonly DeviceRow[]
   session(account: Account, key: Address): SessionRow | null
+  sessionsOf(account: Account): readonly SessionRow[]
   pointer(account: Account): PointerRow | null
   stakeOf(operator: Account, net: NetworkId): bigint
 }
@@ -157,6 +158,7 @@ export function createRegistryIndex(): RegistryIndex {
       return rows
     },
     session: (account, key) => sessions.get(`${account} ${key}`) ?? null,
+    sessionsOf: (account) => [...sessions.values()].filter((row) => row.account === account),
     pointer: (account) => pointers.get(account) ?? null,
     stakeOf: (operator, net) => stakes.get(`${operator} ${net}`) ?? 0n,
   }

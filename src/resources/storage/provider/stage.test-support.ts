@@ -122,6 +122,7 @@ function stageChain(customers: readonly Key[]): ChainView {
     channel: () => null,
     channelsOf: () => [],
     escrow: () => ({ available: 1n << 100n, thawing: 0n, earned: 0n }),
+    sessionsOf: () => [],
     pointer: () => null,
     evidence: () => [],
     nonceCommit: (_net, epoch, verifier) => (verifier === VERIFIER.account ? nonceHash(crypto, nonceOf(epoch)) : null),

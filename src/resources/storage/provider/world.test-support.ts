@@ -168,6 +168,7 @@ function createTestChain(): TestChain {
     escrow() {
       return { available: this.available, thawing: 0n, earned: 0n }
     },
+    sessionsOf: () => [],
     pointer: () => null,
     evidence: () => [],
     nonceCommit(_net, epoch, verifier) {

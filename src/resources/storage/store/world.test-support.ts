@@ -268,6 +268,7 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     }),
     networks: () => [],
     session: () => null,
+    sessionsOf: () => [],
     devices: () => rows,
     device: (id) => rows.find((row) => row.id === id) ?? null,
     stakeOf: () => 1n,
