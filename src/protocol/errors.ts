@@ -35,6 +35,8 @@ export interface ErrorPayloads {
   COMPUTE: { job: string; why: string }
   /** The data folder was written by another version, or another process holds it. */
   DATA_FOLDER: { path: string; why: string; fix: string }
+  /** Something that must be whole cannot be read whole now, and going on without the rest would lose it. */
+  INCOMPLETE: { what: string; why: string; fix: string }
   /** A setting, flag or file is wrong. */
   CONFIG: { what: string; why: string; fix: string }
   /** A named thing does not exist. */
@@ -63,6 +65,7 @@ const ROWS: { readonly [C in ErrorCode]: { http: number; say: (p: ErrorPayloads[
   NO_PROVIDERS: { http: 503, say: (p) => `${p.need} providers are needed, ${p.have} are eligible: ${p.why}` },
   COMPUTE: { http: 500, say: (p) => `${p.job} failed: ${p.why}` },
   DATA_FOLDER: { http: 500, say: (p) => `data folder ${p.path}: ${p.why}; ${p.fix}` },
+  INCOMPLETE: { http: 503, say: (p) => `${p.what} is not complete: ${p.why}; ${p.fix}` },
   CONFIG: { http: 400, say: (p) => `${p.what}: ${p.why}; ${p.fix}` },
   NOT_FOUND: { http: 404, say: (p) => `no ${p.what} ${p.id}` },
 }

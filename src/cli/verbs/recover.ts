@@ -3,17 +3,17 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
-import { type Account, type Address, address, type Hex } from '../../protocol/ids.ts'
+import { type Account, type Address, address, type DeviceId, type Hex } from '../../protocol/ids.ts'
 import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
-import { adoptManifest, drawKey, recover, storagePayees } from '../../resources/storage/gateway.ts'
+import { adoptManifest, concludeRecovery, drawKey, RECOVER_PATIENCE_MS, recover, storagePayees } from '../../resources/storage/gateway.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { adoptVouchers } from '../../roles/gateway/index.ts'
 import { SCOPE } from '../../runtime/chain.ts'
 import { orThrow, registerSession } from '../../runtime/chain-actions.ts'
 import { createSigner, openTxQueue, saveDeployment } from '../../runtime/real/chain/index.ts'
-import { toHex } from '../../std/bytes.ts'
-import { type GatewayConfig, gatewayConfig, writeConfig } from '../config.ts'
+import { equalBytes, toHex } from '../../std/bytes.ts'
+import { type GatewayConfig, gatewayConfig, readConfig, writeConfig } from '../config.ts'
 import { type Plan, writePlan } from '../up/plan.ts'
 import { secret } from '../up/setup.ts'
 import { redundancyOf } from '../up/up.ts'
@@ -33,6 +33,8 @@ export interface RecoverOptions {
   readonly network?: string
   /** Of the S3 endpoint, for a folder of its own. */
   readonly port: number
+  /** Take what can be read of a log that is not complete. */
+  readonly allowLoss: boolean
 }
 
 /** Accounts of the mnemonic that are looked at; a local network's customer is the second. */
@@ -45,6 +47,9 @@ const SEND_MS = 120_000
 const SEEN_MS = 60_000
 /** A large account's log is long; standing still is noticed by the exchanges' own deadlines. */
 const RECOVER_MS = 6 * 3600 * 1000
+/** Those that stayed silent were waited for before. */
+const ADOPT_TRIES = 3
+const ADOPT_AGAIN_MS = 1_000
 const REGION = 'cairn-local-1'
 const HOST = '127.0.0.1'
 
@@ -75,7 +80,7 @@ export async function recoverGateway(options: RecoverOptions): Promise<Exit> {
       const report = await rebuild(desk, target, keys, wallet, options, bar)
       bar.done()
       if (options.json) printJson(report)
-      else say(target, report)
+      else say(target, report, target.plan !== null && borrowed === null)
       return report.unreachable.length === 0 ? 0 : 1
     } finally {
       await desk.close()
@@ -158,8 +163,8 @@ function walletOf(desk: ChainDesk, keys: AccountKeys): WalletKey {
   const found =
     wallets.find(({ account }) => view.pointer(account) !== null) ?? wallets.find(({ account }) => view.channelsOf(account).length > 0)
   if (found !== undefined) return found
-  const why = `none of its first ${ACCOUNTS} accounts has stored anything on the chain at ${desk.rpc.url}`
-  throw new CairnError('CONFIG', { what: 'the mnemonic', why, fix: 'check the words and the network' })
+  const why = `no pointer of this account; is it the right mnemonic? None of its first ${ACCOUNTS} accounts (${wallets[0]?.account}, …) has stored anything on the chain at ${desk.rpc.url}`
+  throw new CairnError('CONFIG', { what: 'the mnemonic', why, fix: 'check the words, and that this is the network' })
 }
 
 interface Report {
@@ -169,6 +174,8 @@ interface Report {
   readonly batches: number
   readonly buckets: number
   readonly objects: number
+  /** What may be missing at the end of the log, with --allow-loss. */
+  readonly shortened: string | null
   /** Pieces that providers keep for this account and nothing names: kept, and not signed away. */
   readonly orphans: number
   readonly vouchers: number
@@ -187,16 +194,21 @@ async function rebuild(
   bar: Progress,
 ): Promise<Report> {
   const { account } = wallet
-  const sessionKey = await sessionOf(desk, target.plan, wallet, bar)
-  const config = configOf(desk, target, keys, wallet, sessionKey, options.port)
-  // Built beside its place and moved there at the end, so that a recovery that was cut off leaves nothing half done.
+  // Built beside its place and moved there at the end: a recovery that was cut off leaves nothing half done there, and goes
+  // on here, with the same session key, when the command is given again.
   const work = `${target.folder}.recovering`
-  await rm(work, { recursive: true, force: true })
+  const begun = await begunIn(work, account, bar)
+  const sessionKey = await sessionOf(desk, begun?.sessionKey ?? planKey(target.plan), wallet, bar)
+  const config =
+    begun !== null && equalBytes(begun.sessionKey, sessionKey) ? begun : configOf(desk, target, keys, wallet, sessionKey, options.port)
+  await writeConfig(work, gatewayConfig, config)
   const backend = await openBackend(desk, work, config)
   const signal = AbortSignal.timeout(RECOVER_MS)
   let counts: Omit<Report, 'account' | 'sessionKey' | 's3' | 'data'>
   try {
-    const found = await recover(backend.store, desk.access.view.pointer(account), (line) => bar.step(line), signal)
+    const how = { progress: bar.step, patienceMs: RECOVER_PATIENCE_MS, allowLoss: options.allowLoss }
+    bar.step('asking providers for the metadata')
+    const found = await recover(backend.store, desk.access.view.pointer(account), how, signal)
     const adopted = await adoptAll(backend, bar)
     bar.step('asking providers for the last vouchers')
     const vouchers = await adoptVouchers({
@@ -210,13 +222,14 @@ async function rebuild(
       verifiers: [],
       asOf: desk.access.asOf,
     })
+    concludeRecovery(backend.store)
     counts = { ...found, ...adopted, vouchers }
   } finally {
     await backend.close()
   }
-  await moveInto(work, target.folder)
-  await writeConfig(target.folder, gatewayConfig, config)
+  // First, since `cairn up` writes the gateway's configuration from it.
   if (target.plan !== null) await writePlan(target.root, { ...target.plan, sessionKey: `0x${toHex(sessionKey)}` })
+  await moveInto(work, target.folder)
   const key = config.firstKey ?? { accessKey: '', secretKey: '' }
   const endpoint = config.port === 0 ? null : `http://${HOST}:${config.port}`
   const s3 = { endpoint, region: config.region, ...key }
@@ -225,10 +238,22 @@ async function rebuild(
 
 const addressOf = (desk: ChainDesk, key: Uint8Array): Address => address(toHex(desk.crypto.secp256k1.address(key)))
 
-/** The plan's session key while the chain still takes it; else a new one, delegated by the wallet. */
-async function sessionOf(desk: ChainDesk, plan: Plan | null, wallet: WalletKey, bar: Progress): Promise<Uint8Array> {
+/** What a recovery of this account that was cut off left behind; of another account it is deleted. */
+async function begunIn(work: string, account: Account, bar: Progress): Promise<GatewayConfig | null> {
+  const config = (await exists(join(work, 'config.json'))) ? await readConfig(work, gatewayConfig).catch(() => null) : null
+  if (config?.account === account) {
+    bar.step('going on with the recovery that was cut off')
+    return config
+  }
+  await rm(work, { recursive: true, force: true })
+  return null
+}
+
+const planKey = (plan: Plan | null): Uint8Array | null => (plan === null ? null : secret(plan.sessionKey))
+
+/** The session key that is known while the chain still takes it; else a new one, delegated by the wallet. */
+async function sessionOf(desk: ChainDesk, known: Uint8Array | null, wallet: WalletKey, bar: Progress): Promise<Uint8Array> {
   const { view } = desk.access
-  const known = plan === null ? null : secret(plan.sessionKey)
   if (known !== null && view.sessionActive(wallet.account, addressOf(desk, known), ALL_SCOPES, desk.clock.now())) return known
   bar.step('delegating a new session key on chain')
   const made = desk.random.bytes(32)
@@ -304,30 +329,40 @@ async function adoptAll(backend: Backend, bar: Progress): Promise<{ orphans: num
   const unreachable: string[] = []
   for (const [i, { id }] of devices.entries()) {
     bar.step('taking over co-signed data sets', i, devices.length)
-    try {
-      orphans += (await adoptManifest(backend.store, id)).orphans
-    } catch {
-      unreachable.push(id)
-    }
+    const adopted = await adoptOne(backend, id)
+    if (adopted === null) unreachable.push(id)
+    else orphans += adopted.orphans
   }
   return { orphans, unreachable }
+}
+
+/** A provider that does not answer is left to the gateway, which takes over its set when it signs the next. */
+async function adoptOne(backend: Backend, device: DeviceId): Promise<{ readonly orphans: number } | null> {
+  for (let tries = 1; tries <= ADOPT_TRIES; tries += 1) {
+    const adopted = await adoptManifest(backend.store, device).catch(() => null)
+    if (adopted !== null) return adopted
+    if (tries < ADOPT_TRIES) await backend.rt.clock.sleep(ADOPT_AGAIN_MS)
+  }
+  return null
 }
 
 /** Renames file by file, since a supervisor may have put its log into the folder already. */
 async function moveInto(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
-  await rename(join(from, 'state.db'), join(to, 'state.db'))
+  for (const name of ['state.db', 'config.json']) await rename(join(from, name), join(to, name))
   await rm(from, { recursive: true, force: true })
 }
 
-function say(target: Target, report: Report): void {
+function say(target: Target, report: Report, isUp: boolean): void {
   print(`recovered ${report.objects} object(s) in ${report.buckets} bucket(s)`)
   const source = report.snapshot === null ? 'no snapshot' : `snapshot ${report.snapshot}`
   print(`  from      ${source} and ${report.batches} batch(es) of the log after it`)
   print(`  kept      ${report.orphans} piece(s) that nothing names any more; ${report.vouchers} voucher(s) taken over`)
   if (report.unreachable.length > 0)
     print(`  silent    ${report.unreachable.join(', ')}: run it again into an empty folder, or let repair replace their pieces`)
+  if (report.shortened !== null) print(`  MISSING   what was stored last may be lost: ${report.shortened}`)
   print(`  key       ${report.s3.accessKey}   secret ${report.s3.secretKey}`)
-  print('Earlier access keys are gone with the old folder; make new ones with `cairn key create`.')
-  print(target.plan === null ? `Start it: cairn run gateway --data ${target.folder}` : `Start it: cairn up --data ${target.root}`)
+  print('Other access keys are gone with the old folder; make new ones with `cairn key create`.')
+  if (isUp) print('`cairn up` is running and starts it within seconds.')
+  else print(target.plan === null ? `Start it: cairn run gateway --data ${target.folder}` : `Start it: cairn up --data ${target.root}`)
 }

@@ -17,7 +17,7 @@ export { storagePayees } from './payees.ts'
 export { drawKey, type KeyTable, openKeys } from './store/access-keys.ts'
 export { adoptManifest } from './store/adopt.ts'
 export { inspectObject, type ObjectHealth, type PieceHealth, type SegmentReport } from './store/inspect.ts'
-export { type RecoverReport, recover } from './store/recover.ts'
+export { concludeRecovery, RECOVER_PATIENCE_MS, type RecoverOptions, type RecoverReport, recover } from './store/recover.ts'
 export type { Store } from './store/store.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */

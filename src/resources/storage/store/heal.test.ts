@@ -8,6 +8,7 @@ import { bodyOf, createWorld, type Gateway, keyOf, named, putOf, readAll } from 
 
 const STRIPE = 4 * (65536 - 16)
 const never = new AbortController().signal
+const patient = { progress: () => undefined, patienceMs: 10_000, allowLoss: false }
 
 async function ready() {
   const world = await createWorld()
@@ -55,12 +56,12 @@ test('an empty gateway is rebuilt from the snapshot and what came after, small o
 
   const stranger = await world.gateway({ storageRoot: keyOf('another').secret, life: 1 })
   await assert.rejects(
-    run(() => recover(stranger.store, world.pointer(), () => undefined, never)),
+    run(() => recover(stranger.store, world.pointer(), patient, never)),
     { code: 'NOT_FOUND' },
   )
   stranger.stop.abort()
   const again = await world.gateway({ life: 2 })
-  const report = await run(() => recover(again.store, world.pointer(), () => undefined, never))
+  const report = await run(() => recover(again.store, world.pointer(), patient, never))
   assert.deepEqual([report.buckets, report.objects, report.snapshot], [1, 2 * sizes.length - 1, 1n])
   for (const when of ['before', 'after'])
     for (const size of sizes) {
@@ -172,7 +173,7 @@ test('a snapshot whose pointer was confirmed after all can be recovered from, an
   assert.ok(kept.filter((line) => named(gateway).includes(line)).length >= 12, 'the snapshot and its head are named')
   gateway.stop.abort()
   const again = await world.gateway({ life: 1 })
-  const report = await run(() => recover(again.store, world.pointer(), () => undefined, never))
+  const report = await run(() => recover(again.store, world.pointer(), patient, never))
   assert.deepEqual([report.snapshot, report.objects], [1n, 2])
   again.stop.abort()
 })

@@ -1,178 +1,222 @@
 /**
  * Rebuilds a gateway's metadata from the account's seed and the chain: the pointer names the snapshot, the snapshot
- * where the log begins, and every provider is asked for what follows. The highest log found wins.
+ * where the log begins, and every provider is asked for what follows. What is done is in the database at once, so that a
+ * recovery that was cut off goes on where it was.
+ *
+ * Where the log ends is told from where it cannot be read: a batch that counted was kept by `ack` providers, so it did not
+ * exist when fewer than that are silent and all others say that they do not have it. With more of them silent, or with a
+ * later batch in somebody's hands, the log is not complete, and recovery refuses rather than lose what was acknowledged.
  */
-
 import { CairnError } from '../../../protocol/errors.ts'
-import { bytesOf, type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
+import { type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
 import type { PointerRow } from '../../../runtime/chain.ts'
-import { equalBytes, utf8 } from '../../../std/bytes.ts'
-import { FRAME_BYTES, segmentLayout } from '../layout.ts'
-import { manageOrder, receiveReply, sendRequest } from './exchange.ts'
+import { equalBytes } from '../../../std/bytes.ts'
 import { batchPiece, batchSchema, NO_BATCH, openBatch } from './log.ts'
 import type { StoreParts } from './parts.ts'
-import { openSegmentReader } from './reader.ts'
-import { changeSchema, type PartRecord, partSchema } from './records.ts'
-import { parseStream, setFact, snapshotHead, snapshotPiece } from './snapshot.ts'
+import { changeSchema } from './records.ts'
+import { loadSnapshot } from './recover-snapshot.ts'
+import { dropFact, fact, setFact } from './snapshot.ts'
+import { createSurvey, type Question, type Survey } from './survey.ts'
 
 export interface RecoverReport {
   readonly snapshot: bigint | null
   readonly batches: number
   readonly buckets: number
   readonly objects: number
+  /** Set when the log may go on where nobody answered, and that was accepted. */
+  readonly shortened: string | null
 }
 
-/** Fills an empty database. `progress` is told what happens, for people. */
+export interface RecoverOptions {
+  /** Told what happens, for people; `part` of `whole` where that is known. */
+  readonly progress: (line: string, part?: number, whole?: number) => void
+  /** How long providers that do not answer are asked again, in all. */
+  readonly patienceMs: number
+  /** Take the log as far as it can be read, whatever may follow it. */
+  readonly allowLoss: boolean
+}
+
+/** Providers that are being restarted, and a new session key on its way through the chain, take less. */
+export const RECOVER_PATIENCE_MS = 60_000
+/** Batches that a provider is asked about at a time; the schema allows 1024. An epoch of a minute has some 60. */
+const WINDOW = 256
+/** Later batches that are looked at when one is missing; a provider that only says to have them must not keep recovery busy. */
+const LATER_MAX = 16
+
+/** What is under way, and with which snapshot: in the facts until `concludeRecovery`. */
+const RECOVERING = 'recovering'
+
+/** Fills an empty database, or goes on where an earlier call ended. Throws INCOMPLETE when something must be missing. */
 export async function recover(
   parts: StoreParts,
   pointer: PointerRow | null,
-  progress: (line: string) => void,
+  options: RecoverOptions,
   signal: AbortSignal,
 ): Promise<RecoverReport> {
   const { metadata, database } = parts
-  if (metadata.stats().buckets > 0 || metadata.lastSeq() > 0) {
-    throw new CairnError('CONFIG', {
-      what: 'recovery',
-      why: 'this data folder has metadata already',
-      fix: 'give an empty folder with --data',
+  const survey = createSurvey(parts, options.patienceMs)
+  const name = pointer?.digest ?? 'none'
+  begin(parts, name)
+  const last = database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1').get()
+  let position: Position = { number: 0, last: 0, hash: NO_BATCH }
+  if (last !== null) position = { number: Number(last['number']), last: Number(last['last']), hash: digest(String(last['hash'])) }
+  else if (pointer !== null) position = await loadSnapshot(parts, survey, pointer, options.progress, signal)
+  const outcome = await readLog(parts, survey, position, options, signal)
+  const { buckets, objects } = metadata.stats()
+  if (pointer === null && outcome.batches === 0 && position.number === 0) {
+    throw new CairnError('NOT_FOUND', {
+      what: 'pointer of this account, nor a log of it; is it the right mnemonic? It is account',
+      id: parts.at.account,
     })
   }
-  let position = { number: 0, last: 0, hash: NO_BATCH }
-  if (pointer !== null) position = await loadSnapshot(parts, pointer, progress, signal)
-  const from = position.number
+  return { snapshot: pointer?.seq ?? null, buckets, objects, ...outcome }
+}
+
+/** The recovery is over: from now on the database is a gateway's, and no recovery goes on in it. */
+export const concludeRecovery = (parts: StoreParts): void => parts.database.transaction(() => dropFact(parts, RECOVERING))
+
+function begin(parts: StoreParts, name: string): void {
+  const { metadata, database } = parts
+  const under = fact(parts, RECOVERING)
+  if (under === name) return
+  if (under !== null || metadata.stats().buckets > 0 || metadata.lastSeq() > 0) {
+    const why = under === null ? 'this data folder has metadata already' : 'the pointer on chain has moved since this recovery began'
+    throw new CairnError('CONFIG', { what: 'recovery', why, fix: 'give an empty folder with --data' })
+  }
+  database.transaction(() => setFact(parts, RECOVERING, name))
+}
+
+export interface Position {
+  readonly number: number
+  readonly last: number
+  readonly hash: Digest
+}
+
+/** Applies batch after batch, each in one transaction with its place in the log. */
+async function readLog(
+  parts: StoreParts,
+  survey: Survey,
+  from: Position,
+  options: RecoverOptions,
+  signal: AbortSignal,
+): Promise<{ batches: number; shortened: string | null }> {
+  const { metadata, database } = parts
+  let position = from
+  let window = await openWindow(parts, survey, position.number + 1, signal)
   for (;;) {
-    const batch = await findBatch(parts, position.number + 1, position.hash, signal)
+    if (position.number + 1 >= window.from + WINDOW) window = await openWindow(parts, survey, position.number + 1, signal)
+    const batch = await findBatch(parts, survey, window, position, signal)
     if (batch === null) break
     database.transaction(() => {
       for (const change of batch.changes) metadata.apply(change)
       database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)').run(batch.number, batch.first, batch.last, batch.hash)
-      for (const [device, size] of batch.kept) metadata.segments.addBatchPiece(batch.number, device, batch.idOn(device), size, batch.root)
+      for (const [device, id] of batch.kept) metadata.segments.addBatchPiece(batch.number, device, id, batch.size, batch.root)
     })
     position = { number: batch.number, last: batch.last, hash: batch.hash }
-    if (batch.number % 100 === 0) progress(`log batch ${batch.number}`)
+    const known = window.from + highest(window.question) - from.number
+    options.progress('reading the log', position.number - from.number, Math.max(known, position.number - from.number))
   }
-  const { buckets, objects } = metadata.stats()
-  return { snapshot: pointer?.seq ?? null, batches: position.number - from, buckets, objects }
+  const why = await incomplete(parts, survey, window, position.number + 1, leastCopies(parts), signal)
+  if (why !== null && !options.allowLoss) {
+    const fix =
+      'start them or wait for them and run the same command again; with --allow-loss what can be read is taken, and the rest is given up'
+    throw new CairnError('INCOMPLETE', { what: 'the metadata log', why, fix })
+  }
+  return { batches: position.number - from.number, shortened: why }
 }
 
-/** A whole piece of at most `maxBytes` from a provider, or null when it does not have it. */
-async function fetchPiece(
-  parts: StoreParts,
-  device: DeviceId,
-  pieceId: Digest,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<Uint8Array | null> {
-  const { at, providers, orders } = parts
-  const stat = await providers.open(device, signal)
-  await sendRequest(stat, { op: 'stat', order: manageOrder(orders, device), pieces: [pieceId] })
-  const size = (await receiveReply(at.clock, stat, 'stat')).pieces[0]?.size ?? -1
-  await stat.end()
-  if (size < 0 || size > maxBytes) return null
-  const io = await providers.open(device, signal)
-  await sendRequest(io, { op: 'get', order: orders.sign('manage', device, pieceId, size), offset: 0, length: size })
-  await receiveReply(at.clock, io, 'data')
-  const out = new Uint8Array(size)
-  for (let offset = 0; offset < size; ) {
-    const got = await io.receiveInto(out.subarray(offset, Math.min(size, offset + FRAME_BYTES)))
-    if (got === null || got === 0) throw new CairnError('PROTOCOL', { peer: io.peer, why: 'ended in the middle of a piece' })
-    offset += got
-  }
-  await io.end()
-  return out
+/** Copies that a batch had at least when it counted: `ack`, or what it was when the network was smaller (ack ≥ k + 2, DESIGN §6). */
+function leastCopies(parts: StoreParts): number {
+  const row = parts.database.prepare('SELECT min(k) AS k FROM segments').get()
+  const k = row?.['k'] ?? null
+  return k === null ? parts.at.redundancy.ack : Math.min(parts.at.redundancy.ack, Number(k) + 2)
 }
 
-/** Copies of one piece as every provider has it; those that do not answer count as not having it. */
-async function copies(
-  parts: StoreParts,
-  idOn: (device: DeviceId) => Digest,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<readonly { device: DeviceId; bytes: Uint8Array }[]> {
+interface Window {
+  /** Number of the first batch asked about. */
+  readonly from: number
+  readonly question: Question
+}
+
+async function openWindow(parts: StoreParts, survey: Survey, from: number, signal: AbortSignal): Promise<Window> {
+  const { crypto } = parts.at
+  const idsOn = (device: DeviceId): Digest[] =>
+    Array.from({ length: WINDOW }, (_, i) => batchPiece(crypto, parts.keyring, from + i, device))
+  return { from, question: await survey.ask(idsOn, batchSchema.maxBytes + 64, signal) }
+}
+
+/** Index of the last piece that anybody says to have. */
+const highest = (question: Question): number =>
+  Math.max(-1, ...[...question.answers.values()].map((sizes) => sizes.findLastIndex((size) => size >= 0)))
+
+interface Copy {
+  readonly device: DeviceId
+  readonly id: Digest
+  readonly bytes: Uint8Array
+}
+
+async function copiesOf(survey: Survey, question: Question, index: number, signal: AbortSignal): Promise<readonly Copy[]> {
   const found = await Promise.all(
-    parts.providers.known().map(async ({ id: device }) => {
-      const bytes = await fetchPiece(parts, device, idOn(device), maxBytes, signal).catch(() => null)
-      return bytes === null ? null : { device, bytes }
+    [...question.answers].map(async ([device, sizes]): Promise<Copy | null> => {
+      const id = question.idsOn(device)[index]
+      if (id === undefined || (sizes[index] ?? -1) < 0) return null
+      const bytes = await survey.fetch(question, device, index, signal)
+      return bytes === null ? null : { device, id, bytes }
     }),
   )
   return found.filter((copy) => copy !== null)
 }
 
-async function loadSnapshot(
-  parts: StoreParts,
-  pointer: PointerRow,
-  progress: (line: string) => void,
-  signal: AbortSignal,
-): Promise<{ number: number; last: number; hash: Digest }> {
-  const { at, keyring, metadata, database } = parts
-  const idOn = (device: DeviceId): Digest => snapshotPiece(at.crypto, keyring, pointer.seq, device)
-  const found = await copies(parts, idOn, snapshotHead.maxBytes + 64, signal)
-  const good = found.filter((copy) => equalBytes(at.crypto.sha256(copy.bytes), bytesOf(pointer.digest)))
-  const sealed = good[0]?.bytes
-  if (sealed === undefined) {
-    throw new CairnError('NOT_FOUND', {
-      what: `snapshot ${pointer.seq} of the metadata on any of ${parts.providers.known().length} providers, hash`,
-      id: pointer.digest,
-    })
-  }
-  const plain = at.crypto.open(keyring.log, sealed.subarray(0, 12), utf8('snapshot'), sealed.subarray(12))
-  if (plain === null)
-    throw new CairnError('CONFIG', {
-      what: 'the mnemonic',
-      why: 'it does not open the snapshot on chain',
-      fix: 'give the one of this account',
-    })
-  const head = snapshotHead.decode(plain)
-  const part = partSchema.decode(head.part)
-  progress(`snapshot ${head.seq}: ${part.size} bytes`)
-  const bytes = await readPart(parts, part, head.key, signal)
-  const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
-  database.transaction(() => {
-    for (const change of parseStream(bytes)) metadata.apply(change)
-    for (const segment of part.segments) metadata.segments.add(segment)
-    for (const copy of good) metadata.segments.addBatchPiece(-Number(head.seq), copy.device, idOn(copy.device), sealed.length, root)
-    database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)').run(head.batch, head.last, head.last, head.hash)
-    setFact(parts, 'snapshot', JSON.stringify({ batch: head.batch, segments: part.segments.map((segment) => segment.id) }))
-  })
-  return { number: head.batch, last: head.last, hash: head.hash }
-}
-
-async function readPart(parts: StoreParts, part: PartRecord, key: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-  const out = new Uint8Array(part.size)
-  let base = 0
-  for (const [index, segment] of part.segments.entries()) {
-    const position = { key, partId: part.partId, segment: index, firstFrame: 0 }
-    const toStripe = segmentLayout(segment.plainBytes, segment.k).stripes
-    const reader = openSegmentReader(parts.reading, { segment, position, object: 'the metadata snapshot', fromStripe: 0, toStripe }, signal)
-    for (let stripe = await reader.next(); stripe !== null; stripe = await reader.next()) {
-      out.set(stripe.plain, base + stripe.start)
+/** The batch after `after`; null when nobody who answers has it, and those who do not have been waited for. */
+async function findBatch(parts: StoreParts, survey: Survey, window: Window, after: Position, signal: AbortSignal) {
+  const { at } = parts
+  const number = after.number + 1
+  do {
+    const found = await copiesOf(survey, window.question, number - window.from, signal)
+    const count = (bytes: Uint8Array): number => found.filter((copy) => equalBytes(copy.bytes, bytes)).length
+    // Two batches of one number exist only when an earlier recovery did not find the first: most providers keep the later.
+    for (const { bytes } of found.toSorted((a, b) => count(b.bytes) - count(a.bytes))) {
+      const plain = openBatch(at.crypto, parts.keyring, bytes)
+      if (plain === null) continue
+      const batch = batchSchema.decode(plain)
+      if (batch.number !== number || batch.previous !== after.hash) continue
+      return {
+        number,
+        first: batch.first,
+        last: batch.last,
+        hash: digestOf(at.crypto.sha256(plain)),
+        size: bytes.length,
+        root: await at.kernel.root(await at.kernel.leavesOf(bytes)),
+        changes: batch.entries.map((entry) => changeSchema.decode(entry)),
+        kept: found.filter((copy) => equalBytes(copy.bytes, bytes)).map((copy) => [copy.device, copy.id] as const),
+      }
     }
-    reader.close()
-    base += segment.plainBytes
-  }
-  return out
-}
-
-async function findBatch(parts: StoreParts, number: number, previous: Digest, signal: AbortSignal) {
-  const { at, keyring } = parts
-  const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, number, device)
-  const found = await copies(parts, idOn, batchSchema.maxBytes + 64, signal)
-  const count = (bytes: Uint8Array): number => found.filter((copy) => equalBytes(copy.bytes, bytes)).length
-  // Two batches of one number exist only when an earlier recovery did not find the first: most providers keep the later.
-  for (const { bytes } of found.toSorted((a, b) => count(b.bytes) - count(a.bytes))) {
-    const plain = openBatch(at.crypto, keyring, bytes)
-    if (plain === null) continue
-    const batch = batchSchema.decode(plain)
-    if (batch.number !== number || batch.previous !== previous) continue
-    const same = found.filter((copy) => equalBytes(copy.bytes, bytes))
-    return {
-      ...batch,
-      hash: digestOf(at.crypto.sha256(plain)),
-      root: await at.kernel.root(await at.kernel.leavesOf(bytes)),
-      changes: batch.entries.map((entry) => changeSchema.decode(entry)),
-      kept: same.map((copy) => [copy.device, bytes.length] as const),
-      idOn,
-    }
-  }
+  } while (await survey.insist(window.question, signal))
   return null
+}
+
+/** Why the log may go on after the batch before `number`, which nobody has; null when it ends there. */
+async function incomplete(
+  parts: StoreParts,
+  survey: Survey,
+  window: Window,
+  number: number,
+  needed: number,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const silent = survey.silent(window.question)
+  const named = [...silent]
+    .map(([device, why]) => `${device.slice(0, 10)}: ${why}`)
+    .join('; ')
+    .slice(0, 1000)
+  const whoSilent = silent.size === 0 ? 'all providers answered' : `${silent.size} of ${survey.devices.length} do not answer (${named})`
+  for (let index = number + 1 - window.from, looked = 0; index <= highest(window.question) && looked < LATER_MAX; index += 1) {
+    const copies = await copiesOf(survey, window.question, index, signal)
+    if (copies.length > 0) looked += 1
+    // Only what opens under the account's key was ever a batch of this log.
+    if (copies.some(({ bytes }) => openBatch(parts.at.crypto, parts.keyring, bytes) !== null)) {
+      return `batch ${number} is with no provider that answers, while batch ${window.from + index} is there; ${whoSilent}`
+    }
+  }
+  return silent.size < needed ? null : `a batch ${number} may be with those that do not answer; ${whoSilent}`
 }

@@ -4,6 +4,7 @@
  * `ack` providers, and its hash on chain. It may be fuzzy: changes made meanwhile are in later batches and redo the rest.
  */
 import { z } from 'zod'
+import { CairnError } from '../../../protocol/errors.ts'
 import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
 import { schema, wire } from '../../../protocol/schema.ts'
 import { bigEndian, concat, utf8 } from '../../../std/bytes.ts'
@@ -117,6 +118,8 @@ export interface Pointer {
 
 /** A snapshot whose pieces are kept, and whose pointer may or may not be on chain. */
 const pendingSchema = z.object({ seq: z.string(), digest: z.string(), batch: z.number(), last: z.number(), segments: z.array(z.string()) })
+/** The last one that is on chain. `seq` was not written by the first versions. */
+const knownSchema = z.object({ seq: z.string().optional(), batch: z.number(), segments: z.array(z.string()) })
 type Pending = z.output<typeof pendingSchema>
 const PENDING = 'snapshot pending'
 
@@ -132,6 +135,7 @@ export async function takeSnapshot(
   signal: AbortSignal,
 ): Promise<boolean> {
   const waiting = fact(parts, PENDING)
+  if (waiting === null) mustBeOurs(parts, last)
   const pending = waiting === null ? await prepare(parts, last, signal) : pendingSchema.parse(JSON.parse(waiting))
   if (pending === null) return false
   const seq = BigInt(pending.seq)
@@ -143,9 +147,23 @@ export async function takeSnapshot(
   parts.database.transaction(() => {
     for (const id of pending.segments) parts.metadata.segments.release(digest(id))
     parts.metadata.segments.dropBatches(-Number(seq), -Number(seq) - 1)
-    parts.database.prepare('DELETE FROM facts WHERE name = ?').run(PENDING)
+    dropFact(parts, PENDING)
   })
   return false
+}
+
+/**
+ * A pointer that this gateway did not set is another's: a snapshot over it would hide what that one stored. It happens when
+ * two gateways run on one account, or when one was started in an empty folder instead of being recovered.
+ */
+function mustBeOurs(parts: StoreParts, last: Pointer | null): void {
+  const { seq, unnumbered } = known(parts)
+  if (last === null || unnumbered || (seq !== null && last.seq <= seq)) return
+  throw new CairnError('CONFIG', {
+    what: `the pointer of account ${parts.at.account}`,
+    why: `snapshot ${last.seq} on chain was taken by another gateway; this one took ${seq ?? 'none'}`,
+    fix: 'run one gateway on an account; rebuild a lost one with `cairn storage recover`',
+  })
 }
 
 /** Stores a snapshot and its head, and names their pieces, before anything points to them. */
@@ -188,19 +206,35 @@ function settle(parts: StoreParts, { seq, batch, last, segments }: Pending): voi
     for (const id of known(parts).segments) metadata.segments.release(digest(id))
     database.prepare('DELETE FROM log WHERE seq <= ?').run(last)
     database.prepare('DELETE FROM log_batches WHERE number < ?').run(batch)
-    setFact(parts, 'snapshot', JSON.stringify({ batch, segments }))
-    database.prepare('DELETE FROM facts WHERE name = ?').run(PENDING)
+    rememberSnapshot(parts, { batch, segments, seq })
+    dropFact(parts, PENDING)
   })
   parts.at.log.info('took a snapshot of the metadata', { seq: BigInt(seq), batch })
 }
 
 /** The last snapshot that is on chain. */
-function known(parts: StoreParts): { readonly batch: number; readonly segments: readonly string[] } {
+function known(parts: StoreParts): {
+  readonly batch: number
+  readonly segments: readonly string[]
+  readonly seq: bigint | null
+  /** It was taken by a version that did not write down which one it was. */
+  readonly unnumbered: boolean
+} {
   const value = fact(parts, 'snapshot')
-  return value === null ? { batch: 0, segments: [] } : pendingSchema.pick({ batch: true, segments: true }).parse(JSON.parse(value))
+  if (value === null) return { batch: 0, segments: [], seq: null, unnumbered: false }
+  const { batch, segments, seq } = knownSchema.parse(JSON.parse(value))
+  return { batch, segments, seq: seq === undefined ? null : BigInt(seq), unnumbered: seq === undefined }
 }
 
-function fact(parts: StoreParts, name: string): string | null {
+/** The snapshot that is on chain now, inside a transaction. */
+export const rememberSnapshot = (parts: StoreParts, snapshot: { batch: number; segments: readonly string[]; seq: string }): void =>
+  setFact(parts, 'snapshot', JSON.stringify(snapshot))
+
+export const dropFact = (parts: Pick<StoreParts, 'database'>, name: string): void => {
+  parts.database.prepare('DELETE FROM facts WHERE name = ?').run(name)
+}
+
+export function fact(parts: Pick<StoreParts, 'database'>, name: string): string | null {
   const row = parts.database.prepare('SELECT value FROM facts WHERE name = ?').get(name)
   return row === null ? null : String(row['value'])
 }
