@@ -11,6 +11,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICredits} from "./interfaces/ICredits.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
+import {IUpdatableOracle} from "./interfaces/IUpdatableOracle.sol";
 import {MintLimit} from "./libraries/MintLimit.sol";
 import {PriceBand} from "./oracle/PriceBand.sol";
 
@@ -97,6 +98,22 @@ contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransi
         nonReentrant
         returns (uint256 tokensIn)
     {
+        return _mintExactOut(to, creditsOut, maxTokensIn);
+    }
+
+    /// @notice mint with a price that the caller brings: `priceUpdate` goes to the oracle first, which charges its
+    /// source's fee to msg.value and returns the rest. Only for oracles that take updates.
+    function mintWithPrice(address to, uint256 creditsOut, uint256 maxTokensIn, bytes[] calldata priceUpdate)
+        external
+        payable
+        nonReentrant
+        returns (uint256 tokensIn)
+    {
+        _updatePrice(priceUpdate);
+        return _mintExactOut(to, creditsOut, maxTokensIn);
+    }
+
+    function _mintExactOut(address to, uint256 creditsOut, uint256 maxTokensIn) private returns (uint256 tokensIn) {
         uint256 price = _mintPrice();
         tokensIn = Math.mulDiv(creditsOut, SCALE, price, Math.Rounding.Ceil);
         if (tokensIn > maxTokensIn) revert Slippage(tokensIn, maxTokensIn);
@@ -110,10 +127,29 @@ contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransi
         nonReentrant
         returns (uint256 creditsOut)
     {
+        return _mintExactIn(to, tokensIn, minCreditsOut);
+    }
+
+    /// @notice mintExactIn with a price that the caller brings, as in mintWithPrice.
+    function mintExactInWithPrice(address to, uint256 tokensIn, uint256 minCreditsOut, bytes[] calldata priceUpdate)
+        external
+        payable
+        nonReentrant
+        returns (uint256 creditsOut)
+    {
+        _updatePrice(priceUpdate);
+        return _mintExactIn(to, tokensIn, minCreditsOut);
+    }
+
+    function _mintExactIn(address to, uint256 tokensIn, uint256 minCreditsOut) private returns (uint256 creditsOut) {
         uint256 price = _mintPrice();
         creditsOut = Math.mulDiv(tokensIn, price, SCALE);
         if (creditsOut < minCreditsOut) revert Slippage(creditsOut, minCreditsOut);
         _buy(to, tokensIn, creditsOut, price);
+    }
+
+    function _updatePrice(bytes[] calldata priceUpdate) private {
+        IUpdatableOracle(address(_oracle)).update{value: msg.value}(priceUpdate, msg.sender);
     }
 
     /// @dev Records the price and the halt. Below 90 % of cover a mint reverts, which also undoes the record; poke()

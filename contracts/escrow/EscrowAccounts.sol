@@ -9,6 +9,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IUpdatableOracle} from "../interfaces/IUpdatableOracle.sol";
 import {EscrowKeys} from "./EscrowKeys.sol";
 
 /// @title How money enters and leaves Escrow.
@@ -166,6 +167,22 @@ abstract contract EscrowAccounts is EscrowKeys {
         nonReentrant
         returns (uint256 tokens)
     {
+        return _redeemEarned(credits, minTokens, to);
+    }
+
+    /// @notice The same with a price that the caller brings, as in Credits.mintWithPrice. What of msg.value the price's
+    /// source does not charge returns to the caller.
+    function redeemEarnedWithPrice(uint128 credits, uint256 minTokens, address to, bytes[] calldata priceUpdate)
+        external
+        payable
+        nonReentrant
+        returns (uint256 tokens)
+    {
+        IUpdatableOracle(address(CREDITS.oracle())).update{value: msg.value}(priceUpdate, msg.sender);
+        return _redeemEarned(credits, minTokens, to);
+    }
+
+    function _redeemEarned(uint128 credits, uint256 minTokens, address to) private returns (uint256 tokens) {
         _takeEarned(address(CREDITS), credits);
         tokens = CREDITS.redeem(to, credits, minTokens);
         emit EarnedRedeemed(msg.sender, to, credits, tokens);

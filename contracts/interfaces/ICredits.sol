@@ -40,6 +40,14 @@ interface ICredits {
 
     function mint(address to, uint256 creditsOut, uint256 maxTokensIn) external returns (uint256 tokensIn);
     function mintExactIn(address to, uint256 tokensIn, uint256 minCreditsOut) external returns (uint256 creditsOut);
+    function mintWithPrice(address to, uint256 creditsOut, uint256 maxTokensIn, bytes[] calldata priceUpdate)
+        external
+        payable
+        returns (uint256 tokensIn);
+    function mintExactInWithPrice(address to, uint256 tokensIn, uint256 minCreditsOut, bytes[] calldata priceUpdate)
+        external
+        payable
+        returns (uint256 creditsOut);
     function redeem(address to, uint256 credits, uint256 minTokens) external returns (uint256 tokens);
     function redeemProRata(address to, uint256 credits, uint256 minTokens) external returns (uint256 tokens);
     function burn(uint256 credits) external;

@@ -220,6 +220,10 @@ interface IEscrow {
     function withdrawEarned(address asset, uint128 amount, address to) external;
     function earnedToAvailable(address asset, uint128 amount) external;
     function redeemEarned(uint128 credits, uint256 minTokens, address to) external returns (uint256 tokens);
+    function redeemEarnedWithPrice(uint128 credits, uint256 minTokens, address to, bytes[] calldata priceUpdate)
+        external
+        payable
+        returns (uint256 tokens);
     function redeemEarnedProRata(uint128 credits, uint256 minTokens, address to) external returns (uint256 tokens);
 
     // Channels and redemption
