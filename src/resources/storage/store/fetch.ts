@@ -4,7 +4,7 @@ import type { DeviceId } from '../../../protocol/ids.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { FramePosition } from '../kernel/kernel.ts'
 import { type StoreContext, TIMING } from './context.ts'
-import { isFailure, type Orders, receiveReply, sendRequest, within } from './exchange.ts'
+import { isFailure, type Orders, Refusal, receiveReply, sendRequest, within } from './exchange.ts'
 import type { Providers } from './providers.ts'
 import type { PlacedPiece, SegmentRecord } from './records.ts'
 
@@ -38,7 +38,8 @@ export async function openPiece(parts: ReaderParts, piece: PlacedPiece, offset: 
     return io
   } catch (error) {
     io.abort(error)
-    if (isFailure(error) && !signal.aborted) parts.providers.bad(piece.device, error)
+    if (error instanceof Refusal) parts.providers.refused(piece.device, error)
+    else if (isFailure(error) && !signal.aborted) parts.providers.bad(piece.device, error)
     throw error
   } finally {
     signal.removeEventListener('abort', cut)

@@ -1,6 +1,7 @@
 /**
  * The providers a gateway works with, and how they are. A provider is tried while it answers; after a failed contact it
  * rests for a moment that grows, and its pieces count as lost after LOST_CONTACTS failures over LOST_AFTER_EPOCHS epochs.
+ * Being slower than the others is a state of its own, which only moves it behind them.
  */
 import { CairnError, isCairnError } from '../../../protocol/errors.ts'
 import { type Account, bytesOf, type DeviceId, type PeerId } from '../../../protocol/ids.ts'
@@ -18,6 +19,8 @@ const LOST_AFTER_EPOCHS = 2
 /** First rest after a failure; doubles up to REST_MAX_MS. */
 const REST_MS = 500
 const REST_MAX_MS = 10_000
+/** A provider that lagged behind the others is asked after them for this long; then it gets another chance to show its speed. */
+const SLOW_MS = 30_000
 
 interface Health {
   failures: number
@@ -43,6 +46,12 @@ export interface Providers {
   /** A provider answered; or failed, and why. */
   good(device: DeviceId): void
   bad(device: DeviceId, error: unknown): void
+  /** It answers and says no: no failure either, but people want to read why. */
+  refused(device: DeviceId, error: Error): void
+  /** A read went on without it because others were faster. That is no failure: it does not rest, and nothing of it counts as lost. */
+  lagged(device: DeviceId): void
+  /** Whether it lagged a moment ago, so that others are read from first. */
+  slow(device: DeviceId): boolean
   /** It refuses new pieces (full, leaving) but still serves reads. */
   closedToWrites(device: DeviceId, forMs: number): void
   /** Tries every resting or failed provider again; called once an epoch and by repair. */
@@ -57,6 +66,8 @@ const subnetOf = (endpoint: string): string => /^\/ip4\/(\d+\.\d+\.\d+)\./.exec(
 export function createProviders(at: StoreContext, ping: (device: DeviceId, signal: AbortSignal) => Promise<void>): Providers {
   const health = new Map<DeviceId, Health>()
   const closed = new Map<DeviceId, number>()
+  const slowUntil = new Map<DeviceId, number>()
+  const refusals = new Map<DeviceId, string>()
   const epochMs = (): number => (at.chain.network(at.net)?.epochSeconds ?? 60) * 1000
 
   const reachable = (device: DeviceId): boolean => {
@@ -65,6 +76,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
   }
   const good = (device: DeviceId): void => {
     health.delete(device)
+    refusals.delete(device)
   }
   const bad = (device: DeviceId, error: unknown): void => {
     const now = at.clock.monotonic()
@@ -98,7 +110,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
     leaving: (device) => at.chain.device(device)?.status === 'retired',
     operator: (device) => at.chain.device(device)?.owner ?? null,
     known: active,
-    trouble: (device) => (at.chain.device(device) === null ? 'not registered' : (health.get(device)?.why ?? null)),
+    trouble: (device) => (at.chain.device(device) === null ? 'not registered' : (health.get(device)?.why ?? refusals.get(device) ?? null)),
     async open(device, signal) {
       const row = at.chain.device(device)
       if (row === null) throw new CairnError('UNREACHABLE', { peer: device, why: 'no such device is registered' })
@@ -114,13 +126,22 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
     },
     good,
     bad,
+    refused: (device, error) => void refusals.set(device, error.message),
+    lagged: (device) => void slowUntil.set(device, at.clock.monotonic() + SLOW_MS),
+    slow(device) {
+      const until = slowUntil.get(device) ?? Number.NEGATIVE_INFINITY
+      if (at.clock.monotonic() < until) return true
+      slowUntil.delete(device)
+      return false
+    },
     closedToWrites(device, forMs) {
       closed.set(device, at.clock.monotonic() + forMs)
     },
     async probe(signal) {
-      const failing = [...health.keys()]
+      // Who lags may as well hang: asked by itself, it answers or has failed.
+      const doubtful = new Set([...health.keys(), ...slowUntil.keys()])
       await Promise.all(
-        failing.map(async (device) => {
+        [...doubtful].map(async (device) => {
           try {
             await ping(device, signal)
             good(device)

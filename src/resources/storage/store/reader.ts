@@ -35,6 +35,8 @@ interface Slot {
   io: Duplex | null
   /** Set while a piece is being opened. */
   opening: AbortController | null
+  /** Its piece was cut for another's, and that has not been noticed yet. */
+  cut: boolean
   /** Next stripe that `io` will deliver. */
   at: number
   tail: Promise<unknown>
@@ -78,9 +80,9 @@ interface Slots {
   close(): void
 }
 
-/** Data shards first, then parity; providers known to be in trouble last. */
-function order(parts: ReaderParts, segment: SegmentRecord): PlacedPiece[] {
-  const rank = (piece: PlacedPiece): number => (parts.providers.reachable(piece.device) ? 0 : 1000) + piece.shard
+/** Data shards first, then parity; then providers that lagged lately, and those known to be in trouble last. */
+function order({ providers }: ReaderParts, segment: SegmentRecord): PlacedPiece[] {
+  const rank = ({ device, shard }: PlacedPiece): number => (providers.reachable(device) ? (providers.slow(device) ? 500 : 0) : 1000) + shard
   return [...segment.pieces].sort((a, b) => rank(a) - rank(b))
 }
 
@@ -91,6 +93,7 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
     piece: null,
     io: null,
     opening: null,
+    cut: false,
     at: plan.fromStripe,
     tail: Promise.resolve(),
   }))
@@ -107,14 +110,14 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
       const opening = new AbortController()
       const stop = (): void => opening.abort(signal.reason)
       signal.addEventListener('abort', stop, { once: true })
-      slot.opening = opening
+      Object.assign(slot, { piece, opening, cut: false })
       try {
         const io = await openPiece(parts, piece, stripe * FRAME_BYTES, end, opening.signal)
         if (closed) {
           io.abort('the reader was closed')
           return false
         }
-        Object.assign(slot, { piece, io, at: stripe })
+        Object.assign(slot, { io, at: stripe })
         return true
       } catch (error) {
         if (signal.aborted) throw error
@@ -144,7 +147,8 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
         io.abort(error)
         slot.io = null
         if (signal.aborted || closed) throw error
-        if (isFailure(error)) parts.providers.bad(piece.device, error)
+        if (!slot.cut && isFailure(error)) parts.providers.bad(piece.device, error)
+        slot.cut = false
       }
     }
   }
@@ -181,6 +185,8 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
         // What takes its place gets as long.
         reading.set(slot, now)
         const why = new CairnError('DEADLINE', { what: 'a lagging shard', ms: TIMING.hedge })
+        if (slot.piece !== null) parts.providers.lagged(slot.piece.device)
+        slot.cut = true
         slot.opening?.abort(why)
         slot.io?.abort(why)
       }

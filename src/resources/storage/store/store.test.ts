@@ -98,6 +98,40 @@ test('two providers that hang do not hold up a read', async () => {
   gateway.stop.abort()
 })
 
+test('a provider whose read was hedged away is slow and not failing: it does not rest, and is read from last', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const bytes = world.bytes(2 * STRIPE)
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  const [first] = gateway.store.metadata.segments.scan('', 1)[0]?.pieces ?? []
+  const node = world.nodes.find(({ id }) => id === first?.device)
+  assert.ok(node)
+  node.fault.slowMs = 1_500
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  const { providers } = gateway.store
+  assert.deepEqual([providers.slow(node.id), providers.reachable(node.id), providers.trouble(node.id)], [true, true, null])
+  assert.ok(providers.candidates().some(({ device }) => device === node.id))
+  const began = world.clock.monotonic()
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  assert.ok(world.clock.monotonic() - began < 150, 'the others are asked first, so nobody is waited for')
+  await world.clock.advance(31_000)
+  assert.equal(providers.slow(node.id), false)
+  gateway.stop.abort()
+})
+
+test('a provider that hangs is slow to a read, and found to fail when it is asked by itself', async () => {
+  const { world, gateway, objects, run } = await ready()
+  await run(() => objects.put(putOf(gateway, 'k', bodyOf(world.bytes(STRIPE)))))
+  const [first] = gateway.store.metadata.segments.scan('', 1)[0]?.pieces ?? []
+  const node = world.nodes.find(({ id }) => id === first?.device)
+  assert.ok(node)
+  node.fault.deaf = true
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), world.bytes(STRIPE))
+  assert.equal(gateway.store.providers.trouble(node.id), null)
+  await run(() => gateway.store.providers.probe(new AbortController().signal))
+  assert.match(gateway.store.providers.trouble(node.id) ?? '', /did not finish/)
+  gateway.stop.abort()
+})
+
 test('four providers are enough to read, three are not, and the error says which segment', async () => {
   const { world, gateway, objects, run } = await ready()
   const bytes = world.bytes(STRIPE)

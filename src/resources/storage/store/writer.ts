@@ -44,6 +44,8 @@ export interface WriterParts {
 
 /** How long a provider that is full or leaving is left alone before new pieces are offered again. */
 const CLOSED_MS = 60_000
+/** A gateway that was away pays within seconds of coming back, and should not wait for long after it has. */
+const UNPAID_MS = 5_000
 /** A refusal that explains a failed send has already arrived or never will. */
 const REASON_MS = 200
 
@@ -213,7 +215,7 @@ function fail(parts: WriterParts, writer: PieceWriter, error: unknown): void {
   writer.io.abort(error)
   if (error instanceof Refusal) {
     if (error.code === 'full' || error.code === 'failing' || error.code === 'unpaid')
-      parts.providers.closedToWrites(writer.device, CLOSED_MS)
+      parts.providers.closedToWrites(writer.device, error.code === 'unpaid' ? UNPAID_MS : CLOSED_MS)
   } else if (isFailure(error)) parts.providers.bad(writer.device, error)
 }
 
