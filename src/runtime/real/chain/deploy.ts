@@ -103,7 +103,7 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
   const none = `0x${'00'.repeat(20)}` as const
   const { minimums } = config
   const make = {
-    Token: encodeDeployData({ abi: tokenAbi, bytecode: codes.Token, args: [deployer, config.supply] }),
+    Token: encodeDeployData({ abi: tokenAbi, bytecode: codes.Token, args: [deployer, config.supply, none] }),
     Oracle: encodeDeployData({ abi: fixedOracleAbi, bytecode: codes.Oracle, args: [config.price] }),
     Credits: encodeDeployData({
       abi: creditsAbi,

@@ -14,11 +14,20 @@ export interface IndexedBlock {
 /** Confirmed events of one deployment, kept so that a start continues where the last run stopped. */
 export interface IndexStore {
   load(): readonly IndexedBlock[]
-  /** One transaction. `begins` are the numbers of headers that must be kept for their epochs. */
+  /**
+   * Takes the next blocks. `begins` are the numbers of headers that must be kept for their epochs. Blocks in which nothing
+   * happened are written later, many in one transaction: a start that misses them reads them again. After an error none
+   * of what was not yet written is remembered.
+   */
   append(blocks: readonly IndexedBlock[], begins: ReadonlySet<bigint>): void
+  /** Writes what `append` kept back. */
+  flush(): void
   /** A reorg reached below what was confirmed. */
   clear(): void
 }
+
+/** Blocks kept back at most: a transaction with its fsync for each block was half of what an idle daemon did. */
+const EMPTY_BLOCKS_MAX = 64
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS chain_header (
@@ -60,8 +69,28 @@ export function openIndexStore(database: Database, scope: string): IndexStore {
   const forget = database.prepare('DELETE FROM chain_header WHERE scope = ? AND number < ? AND kept = 0')
   const clearHeaders = database.prepare('DELETE FROM chain_header WHERE scope = ?')
   const clearEvents = database.prepare('DELETE FROM chain_event WHERE scope = ?')
+  let pending: { block: IndexedBlock; begins: boolean }[] = []
+
+  function flush(): void {
+    const blocks = pending
+    pending = []
+    const last = blocks.at(-1)
+    if (last === undefined) return
+    database.transaction(() => {
+      for (const { block, begins } of blocks) {
+        const { header, events: list } = block
+        addHeader.run(scope, header.number, header.hash, header.timestamp, header.parentTimestamp, begins || list.length > 0 ? 1 : 0)
+        list.forEach((event, place) => {
+          addEvent.run(scope, header.number, place, event.contract, event.name, toJson(event.args))
+        })
+      }
+      forget.run(scope, last.block.header.number - BigInt(HEADERS_KEPT))
+    })
+  }
+
   return {
     load() {
+      flush()
       const byBlock = new Map<bigint, SqlRow[]>()
       for (const row of events.all(scope)) {
         const number = BigInt(Number(row.number))
@@ -75,19 +104,17 @@ export function openIndexStore(database: Database, scope: string): IndexStore {
       })
     },
     append(blocks, begins) {
-      database.transaction(() => {
-        for (const { header, events: list } of blocks) {
-          const kept = begins.has(header.number) || list.length > 0 ? 1 : 0
-          addHeader.run(scope, header.number, header.hash, header.timestamp, header.parentTimestamp, kept)
-          list.forEach((event, place) => {
-            addEvent.run(scope, header.number, place, event.contract, event.name, toJson(event.args))
-          })
-        }
-        const last = blocks.at(-1)
-        if (last !== undefined) forget.run(scope, last.header.number - BigInt(HEADERS_KEPT))
-      })
+      let matters = false
+      for (const block of blocks) {
+        const begin = begins.has(block.header.number)
+        pending.push({ block, begins: begin })
+        matters ||= begin || block.events.length > 0
+      }
+      if (matters || pending.length >= EMPTY_BLOCKS_MAX) flush()
     },
+    flush,
     clear() {
+      pending = []
       database.transaction(() => {
         clearHeaders.run(scope)
         clearEvents.run(scope)

@@ -88,10 +88,9 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
 
   /** Reads the next range of confirmed blocks. */
   async function step(): Promise<Step> {
-    const latest = await rpc.blockNumber()
     const head = rows.head()
     const lastNumber = head?.number ?? options.fromBlock - 1n
-    const last = await rpc.header(lastNumber)
+    const [latest, last] = await Promise.all([rpc.blockNumber(), rpc.header(lastNumber)])
     // A shorter chain may only be an endpoint that lags; another block in this place is a reorg.
     if (last === null) return 'idle'
     if (head !== null && last.hash !== head.hash) return 'reorg'
@@ -203,6 +202,7 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
     async close() {
       closed.abort()
       await following
+      store.flush()
     },
   }
 }

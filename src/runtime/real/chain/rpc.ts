@@ -1,7 +1,7 @@
-import { BaseError, createPublicClient, http, RpcRequestError } from 'viem'
 import { CairnError } from '../../../protocol/errors.ts'
 import { type Digest, digest, type Hex } from '../../../protocol/ids.ts'
 import type { ChainHead } from '../../chain.ts'
+import { createJsonRpc, type RpcFailure } from './json-rpc.ts'
 
 /** A block's header, as far as we read it. */
 export interface Header extends ChainHead {
@@ -58,20 +58,14 @@ export interface Rpc {
 
 /** A local chain answers in milliseconds, a public endpoint within a second or two. */
 const TIMEOUT_MS = 8_000
-/** Public endpoints refuse larger batches. */
-const BATCH = 100
 
 const hexOf = (value: bigint): Hex => `0x${value.toString(16)}`
 const tagOf = (block: bigint | string): string => (typeof block === 'bigint' ? hexOf(block) : block)
 
-function refusalOf(error: unknown): Refusal | null {
-  if (!(error instanceof BaseError)) return null
-  const found = error.walk((e) => e instanceof RpcRequestError)
-  if (!(found instanceof RpcRequestError)) return null
+function refusalOf({ code, message, data }: RpcFailure): Refusal {
   // Endpoints differ in where revert data lies: in `data`, or in `data.data`.
-  const data: unknown = found.data
   const inner: unknown = typeof data === 'object' && data !== null && 'data' in data ? data.data : data
-  return { is: 'refused', code: found.code, why: found.details, data: isHex(inner) ? inner : '0x' }
+  return { is: 'refused', code, why: message, data: isHex(inner) ? inner : '0x' }
 }
 
 const isHex = (value: unknown): value is Hex => typeof value === 'string' && /^0x[0-9a-fA-F]*$/.test(value)
@@ -134,18 +128,11 @@ function receiptOf(value: unknown): Receipt | null {
  * calls knows for how long it is worth it.
  */
 export function createRpc(url: string, timeoutMs: number = TIMEOUT_MS): Rpc {
-  const client = createPublicClient({ transport: http(url, { batch: { batchSize: BATCH }, timeout: timeoutMs, retryCount: 0 }) })
+  const rpc = createJsonRpc(url, timeoutMs)
 
   async function attempt(method: string, params: readonly unknown[]): Promise<{ value: unknown } | Refusal> {
-    try {
-      // viem types each method's parameters; this is the one place where ours, checked by our own types, pass through.
-      return { value: await client.request({ method, params } as never) }
-    } catch (error) {
-      const refusal = refusalOf(error)
-      if (refusal !== null) return refusal
-      const why = error instanceof BaseError ? error.shortMessage : String(error)
-      throw new CairnError('CHAIN_AWAY', { rpc: url, why }, { cause: error })
-    }
+    const answer = await rpc.ask(method, params)
+    return answer.is === 'result' ? { value: answer.value } : refusalOf(answer.failure)
   }
 
   async function request(method: string, params: readonly unknown[]): Promise<unknown> {
