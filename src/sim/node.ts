@@ -83,7 +83,6 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
       rates: prices,
       quotaBytes: QUOTA_BYTES,
       reserveBytes: 0,
-      kernel: null,
       onFatal,
     })
     const earning = earnLoop(

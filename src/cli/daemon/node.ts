@@ -3,7 +3,7 @@
 import { deviceIdOf } from '../../protocol/device-signature.ts'
 import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
-import { createKernel, DEFAULT_RATES, openStorageProvider, type StorageProvider } from '../../resources/storage/index.ts'
+import { createLeafHashing, DEFAULT_RATES, openStorageProvider, type StorageProvider } from '../../resources/storage/index.ts'
 import { earnLoop } from '../../roles/node/index.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { toHex } from '../../std/bytes.ts'
@@ -36,7 +36,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
       rates: { kept: DEFAULT_RATES['byte-second'], served: DEFAULT_RATES['byte-served'] },
       quotaBytes: config.quotaBytes,
       reserveBytes: config.reserveBytes,
-      kernel: await createKernel({ compute: world.compute, k: 4, n: 8, slabs: 2 }),
+      leavesOf: createLeafHashing(world.compute.native),
       onFatal(error) {
         world.log.error('the disk is failing; the node stops', { why: String(error) })
         process.kill(process.pid, 'SIGTERM')

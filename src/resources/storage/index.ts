@@ -7,6 +7,7 @@ import type { NodeRuntime, Provider, Reason, Resource } from '../resource.ts'
 import { challengesOf, SLOTS_PER_SET } from './challenge.ts'
 import { collect } from './collect.ts'
 import { storageFaults } from './faults.ts'
+import { createLeafHashing } from './kernel/index.ts'
 import type { StorageKind } from './kind.ts'
 import { matchOffers, orderSchema } from './match.ts'
 import { challengeSchema, claimSchema, proofSchema, type StorageProof } from './messages.ts'
@@ -18,7 +19,7 @@ import { BYTE_SECOND, BYTE_SERVED, type StorageTerms, termsSchema } from './term
 import { admit, verify } from './verify.ts'
 
 export { SLOTS_PER_SET } from './challenge.ts'
-export { createKernel, type Kernel } from './kernel/index.ts'
+export { createKernel, createLeafHashing, type Kernel } from './kernel/index.ts'
 export type { StorageKind } from './kind.ts'
 export { LOCAL_REDUNDANCY, type Redundancy } from './layout.ts'
 export * from './messages.ts'
@@ -41,7 +42,7 @@ async function provide(rt: NodeRuntime, terms: StorageTerms): Promise<Provider<S
     rates: { kept: terms.kept, served: terms.served },
     quotaBytes: Number(terms.capacity),
     reserveBytes: RESERVE_BYTES,
-    kernel: null,
+    leavesOf: createLeafHashing(rt.compute.native),
     onFatal: rt.onFatal,
   })
   return {

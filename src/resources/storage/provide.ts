@@ -94,7 +94,7 @@ function openDesks(options: StorageProviderOptions, pieces: PieceStore, hash: Pr
 
 /** Opens the provider's store and serves both storage protocols on the network. Throws `DISK` or `DATA_FOLDER`. */
 export async function openStorageProvider(options: StorageProviderOptions): Promise<StorageProvider> {
-  const { runtime, network, kernel } = options
+  const { runtime, network } = options
   const { clock, crypto, log, compute } = runtime
   const stop = new AbortController()
   const hash = treeHash(crypto, compute.native.sha256Pairs)
@@ -113,7 +113,7 @@ export async function openStorageProvider(options: StorageProviderOptions): Prom
       },
     },
     hash,
-    kernel === null ? null : (frame) => kernel.leavesOf(frame),
+    options.leavesOf,
   )
   const desks = openDesks(options, pieces, hash)
   const running = new Set<Promise<void>>()

@@ -192,7 +192,7 @@ export async function createKernel({ compute, k, n, slabs = SLABS }: KernelOptio
   const plan = planMemory(k, n, slabs, 4 * STAGINGS_PER_LANE)
   const memory = new WebAssembly.Memory({ initial: plan.pages, maximum: plan.pages, shared: true })
   writeConstants(memory, plan)
-  const module = await compileKernel()
+  const module = compileKernel()
   const lanes = await compute.load(program, { module, memory, plan })
   const tools = { exports: instantiateKernel(module, memory), native: compute.native, memory, plan }
   return new LaneKernel({ plan, memory, lanes, local: (kinds) => new Digests(kinds, tools) })

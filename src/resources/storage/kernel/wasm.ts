@@ -10,11 +10,11 @@ export interface KernelExports {
 }
 
 /** Compiled once by whoever creates the kernel; threads share the machine code with the module. */
-export function compileKernel(): Promise<WebAssembly.Module> {
+export function compileKernel(): WebAssembly.Module {
   const binary = atob(KERNEL_WASM)
   const bytes = new Uint8Array(binary.length)
   for (let i = 0; i < bytes.length; i += 1) bytes[i] = binary.charCodeAt(i)
-  return WebAssembly.compile(bytes)
+  return new WebAssembly.Module(bytes)
 }
 
 export function instantiateKernel(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {

@@ -3,6 +3,7 @@ import { isCairnError } from '../../../protocol/errors.ts'
 import type { Digest } from '../../../protocol/ids.ts'
 import type { Clock, Disk, Log } from '../../../runtime/index.ts'
 import { assert, present } from '../../../std/assert.ts'
+import type { TreeHash } from '../piece-tree.ts'
 import { createLogFile, type LogFile } from './log-file.ts'
 import type { PieceEntry, PieceIndex } from './piece-index.ts'
 import { encodeHeader, extentBytes, type RecordHeader } from './record.ts'
@@ -29,6 +30,9 @@ export interface PieceStoreOptions {
 export interface Core {
   readonly options: PieceStoreOptions
   readonly format: Format
+  /** Of piece trees, and of the 4 KiB leaves of one frame. */
+  readonly hash: TreeHash
+  readonly leavesOf: (frame: Uint8Array) => Uint8Array
   readonly logBytes: number
   readonly logs: Map<number, LogFile>
   readonly index: PieceIndex

@@ -1,18 +1,16 @@
 /**
- * Roots of held pieces. Worked out after the acknowledgement, one piece at a time, and stored with the hash of each 64 KiB
- * frame's subtree, so that a proof reads one frame. A lost record costs only the work: it is derived from the piece.
+ * Roots of held pieces, stored with the hash of each 64 KiB frame's subtree, so that a proof reads one frame. A writer works
+ * them out while the bytes pass; here they are derived from the piece when their record was lost.
  */
 import { isCairnError } from '../../../protocol/errors.ts'
-import type { Digest } from '../../../protocol/ids.ts'
+import type { Account, Digest } from '../../../protocol/ids.ts'
 import { FRAME_BYTES } from '../layout.ts'
-import { frameCount, frameHash, HASH_BYTES, leafHashes, proveLeaf, rootOfFrames, rootOfLeaves, type TreeHash } from '../piece-tree.ts'
+import { frameCount, frameHash, HASH_BYTES, proveLeaf, rootOfFrames, rootOfLeaves } from '../piece-tree.ts'
 import { type Allocator, append, type Core, failed, isHeld } from './core.ts'
+import type { LogFile } from './log-file.ts'
 import type { PieceEntry } from './piece-index.ts'
 import { openReader } from './reader.ts'
-import { HEADER_BYTES } from './record.ts'
-
-/** How leaf hashes of one frame are made: the kernel's workers when there are some, else in place. */
-export type HashLeaves = (frame: Uint8Array) => Promise<Uint8Array>
+import { HEADER_BYTES, type RecordHeader } from './record.ts'
 
 export interface Roots {
   /** The root of a held piece, worked out now if need be; null when the piece is not held or turns out damaged. */
@@ -23,11 +21,27 @@ export interface Roots {
   prove(pieceId: Digest, index: number): Promise<{ leaf: Uint8Array; path: Uint8Array; root: Uint8Array } | null>
 }
 
-export function createRoots(core: Core, allocator: Allocator, hash: TreeHash, hashLeaves: HashLeaves | null): Roots {
-  const leavesOf = hashLeaves ?? (async (frame: Uint8Array) => leafHashes(hash, frame))
+export interface PieceRoots {
+  readonly root: Uint8Array
+  /** Hash of each frame's subtree, concatenated; empty for a piece of one frame. */
+  readonly frames: Uint8Array
+}
+
+export function appendRoots(
+  core: Core,
+  allocator: Allocator,
+  { pieceId, account, seq }: { readonly pieceId: Digest; readonly account: Account; readonly seq: number },
+  { root, frames }: PieceRoots,
+): Promise<{ log: LogFile; record: RecordHeader }> {
+  const bodyCrc = core.format.crc32(frames, 0)
+  return append(core, allocator, { kind: 'roots', pieceId, account, size: frames.length, seq, mark: 0, root, bodyCrc }, frames)
+}
+
+export function createRoots(core: Core, allocator: Allocator): Roots {
+  const { hash, leavesOf } = core
   const running = new Map<Digest, Promise<Uint8Array | null>>()
 
-  async function frameHashes(entry: PieceEntry): Promise<{ root: Uint8Array; frames: Uint8Array }> {
+  async function frameHashes(entry: PieceEntry): Promise<PieceRoots> {
     const count = frameCount(entry.size)
     const frames = new Uint8Array(count === 1 ? 0 : count * HASH_BYTES)
     const buffer = new Uint8Array(Math.min(FRAME_BYTES, entry.size))
@@ -36,7 +50,7 @@ export function createRoots(core: Core, allocator: Allocator, hash: TreeHash, ha
       for (let i = 0; i < count; i += 1) {
         const frame = buffer.subarray(0, Math.min(FRAME_BYTES, entry.size - i * FRAME_BYTES))
         await reader.read(i * FRAME_BYTES, frame)
-        const leaves = await leavesOf(frame)
+        const leaves = leavesOf(frame)
         if (count === 1) return { root: rootOfLeaves(hash, leaves), frames }
         frames.set(frameHash(hash, leaves), i * HASH_BYTES)
       }
@@ -51,10 +65,7 @@ export function createRoots(core: Core, allocator: Allocator, hash: TreeHash, ha
     if (!isHeld(entry)) return null
     if (entry.root !== null) return entry.root
     const { root, frames } = await frameHashes(entry)
-    const bodyCrc = core.format.crc32(frames, 0)
-    const { account, seq } = entry
-    const header = { kind: 'roots', pieceId, account, size: frames.length, seq, mark: 0, root, bodyCrc } as const
-    const { record } = await append(core, allocator, header, frames)
+    const { record } = await appendRoots(core, allocator, entry, { root, frames })
     // Deleted meanwhile: the record names a version that is gone and counts for nothing.
     if (core.index.get(pieceId) === entry) core.index.setRoots(entry, record)
     return root

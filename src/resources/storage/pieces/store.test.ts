@@ -11,6 +11,7 @@ import { equalBytes } from '../../../std/bytes.ts'
 import { createPrng, type Prng } from '../../../std/prng.ts'
 import { leafHashes, rootOfLeaves, treeHash, verifyPath } from '../piece-tree.ts'
 import { CHUNK_BYTES, openPieceStore, type PieceStore } from './index.ts'
+import { extentBytes } from './record.ts'
 
 const hash = treeHash(createCrypto())
 const ALICE = toAccount('0x'.padEnd(42, 'a'))
@@ -233,12 +234,24 @@ test('a rotten header in the middle of a log does not hide the pieces behind it'
   const [name] = await world.disk.list('pieces')
   const before = await world.disk.read(`pieces/${name}`)
   assert(before)
-  // The second record begins where the first one ends; its header names its own offset.
-  world.disk.rot(`pieces/${name}`, Math.ceil((192 + 70_000 + 4 * 2 + 64) / 64) * 64 + 20, 1)
+  // The second piece begins where the first one and its roots end; its header names its own offset.
+  world.disk.rot(`pieces/${name}`, extentBytes('piece', 70_000) + extentBytes('roots', 2 * 32) + 20, 1)
   world.disk.crash()
   const again = await world.open()
   assert.equal(again.stat(idOf(1)), null)
   for (const i of [0, 2, 3, 4]) assert.deepEqual(await get(again, idOf(i)), createPrng(BigInt(i)).bytes(70_000))
+})
+
+test('roots are worked out while the bytes pass, and survive a crash with them', async () => {
+  const world = createWorld(14)
+  const store = await world.open()
+  const sizes = [1, 4096, 65_536, 65_537, 300_000, 1_000_000]
+  const bodies = sizes.map((size, i) => createPrng(BigInt(i)).bytes(size))
+  for (const [i, body] of bodies.entries()) await put(store, idOf(i), body)
+  world.disk.crash()
+  const again = await world.open()
+  for (const at of [store, again]) assert.equal(await at.step(), false, 'no root is missing')
+  for (const [i, body] of bodies.entries()) assert.deepEqual(await again.rootOf(idOf(i)), rootOfLeaves(hash, leafHashes(hash, body)))
 })
 
 test("a customer's bytes that look like a record are not one", async () => {

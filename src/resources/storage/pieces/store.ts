@@ -3,7 +3,7 @@ import { CairnError, isCairnError } from '../../../protocol/errors.ts'
 import type { Account, Digest } from '../../../protocol/ids.ts'
 import { assert } from '../../../std/assert.ts'
 import { fromHex, fromUtf8, toHex, utf8 } from '../../../std/bytes.ts'
-import type { TreeHash } from '../piece-tree.ts'
+import { leafHashes, type TreeHash } from '../piece-tree.ts'
 import { type Compacted, compactSome } from './compact.ts'
 import { append, type Core, createAllocator, failed, isHeld, type PieceStoreOptions, sealLogs } from './core.ts'
 import { createLogFile, LOG_BYTES, type LogFile } from './log-file.ts'
@@ -11,7 +11,7 @@ import { countTombstone, createPieceIndex, type PieceEntry, replay } from './pie
 import { openReader, type PieceReader } from './reader.ts'
 import { CHUNK_BYTES, extentBytes, NO_ROOT, type RecordHeader, SALT_BYTES } from './record.ts'
 import { type Format, logName, readIndex, scanLog, writeIndex } from './recover.ts'
-import { createRoots, type HashLeaves, type Roots } from './roots.ts'
+import { createRoots, type Roots } from './roots.ts'
 import { createComparer, createWriter, type NewPiece, type PieceWriter } from './writer.ts'
 
 /** Pieces that may be on their way in at once: each may pin a chunk in memory and an extent on the disk. */
@@ -151,13 +151,15 @@ async function readBack(core: Core, entry: PieceEntry, buffer: Uint8Array): Prom
 export async function openPieceStore(
   options: PieceStoreOptions,
   hash: TreeHash,
-  hashLeaves: HashLeaves | null = null,
+  leavesOf: Core['leavesOf'] = (frame) => leafHashes(hash, frame),
 ): Promise<PieceStore> {
   const logs: Core['logs'] = new Map()
   const format: Format = { salt: await readSalt(options), crc32: options.crc32 }
   const core: Core = {
     options,
     format,
+    hash,
+    leavesOf,
     logBytes: options.logBytes ?? LOG_BYTES,
     logs,
     index: createPieceIndex(logs),
@@ -171,7 +173,7 @@ export async function openPieceStore(
   }
   await recoverLogs(core)
   const allocator = createAllocator(core)
-  const roots = createRoots(core, allocator, hash, hashLeaves)
+  const roots = createRoots(core, allocator)
   const space = createSpace(core)
   let writers = 0
   let promised = 0

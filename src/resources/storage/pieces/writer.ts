@@ -1,10 +1,12 @@
-/** One piece on its way into the store: chunks go straight to their place in the log, checksummed as they pass. */
+/** One piece on its way into the store: chunks go straight to their place in the log, checksummed and hashed as they pass. */
 import type { Account, Digest } from '../../../protocol/ids.ts'
 import { assert } from '../../../std/assert.ts'
+import { frameHash, HASH_BYTES, rootOfFrames, rootOfLeaves } from '../piece-tree.ts'
 import { type Allocator, append, type Core, type Extent, failed, isHeld } from './core.ts'
 import { entryOf, type PieceEntry } from './piece-index.ts'
 import { openReader } from './reader.ts'
 import { CHUNK_BYTES, chunksOf, encodeHeader, encodeTrailer, extentBytes, HEADER_BYTES, NO_ROOT, type RecordHeader } from './record.ts'
+import { appendRoots, type PieceRoots } from './roots.ts'
 
 export interface NewPiece {
   readonly pieceId: Digest
@@ -22,8 +24,8 @@ export type Committed =
   | { readonly is: 'gone' }
 
 export interface PieceWriter {
-  /** The next chunk: CHUNK_BYTES each but the last. The memory may be reused once it resolves. */
-  write(chunk: Uint8Array): Promise<void>
+  /** The next chunks: CHUNK_BYTES each but the piece's last. The memory may be reused once it resolves. */
+  write(chunks: Uint8Array): Promise<void>
   /** Resolves when the piece is durable and readable. All bytes must have been written. */
   commit(): Promise<Committed>
   /** Gives up; nothing of the piece is ever seen. Harmless after commit. */
@@ -31,9 +33,27 @@ export interface PieceWriter {
 }
 
 /** Where the next chunk lies, and its checksum; asserts that chunks are whole and in order. */
-function createProgress(core: Core, size: number) {
+function createProgress(core: Core, size: number, hashed: boolean) {
   const crcs = new Uint32Array(chunksOf(size))
+  const single = crcs.length === 1
+  const frames = new Uint8Array(hashed && !single ? crcs.length * HASH_BYTES : 0)
+  let root: Uint8Array | null = null
   let chunks = 0
+
+  function takeOne(chunk: Uint8Array): void {
+    assert(
+      chunks < crcs.length && chunk.length === Math.min(CHUNK_BYTES, size - chunks * CHUNK_BYTES),
+      'chunks are whole and within the size',
+    )
+    crcs[chunks] = core.format.crc32(chunk, 0)
+    if (hashed) {
+      const leaves = core.leavesOf(chunk)
+      if (single) root = rootOfLeaves(core.hash, leaves)
+      else frames.set(frameHash(core.hash, leaves), chunks * HASH_BYTES)
+    }
+    chunks += 1
+  }
+
   return {
     crcs,
     get written() {
@@ -42,13 +62,14 @@ function createProgress(core: Core, size: number) {
     get complete() {
       return chunks === crcs.length
     },
-    take(chunk: Uint8Array): number {
+    /** Takes whole chunks; gives where in the piece they begin. */
+    take(bytes: Uint8Array): number {
       const start = chunks * CHUNK_BYTES
-      assert(chunks < crcs.length && chunk.length === Math.min(CHUNK_BYTES, size - start), 'chunks are whole and within the size')
-      crcs[chunks] = core.format.crc32(chunk, 0)
-      chunks += 1
+      assert(bytes.length > 0, 'a write has bytes')
+      for (let at = 0; at < bytes.length; at += CHUNK_BYTES) takeOne(bytes.subarray(at, at + CHUNK_BYTES))
       return start
     },
+    roots: (): PieceRoots => ({ root: root ?? rootOfFrames(core.hash, frames).root, frames }),
   }
 }
 
@@ -81,10 +102,10 @@ async function settleHeld(core: Core, allocator: Allocator, held: PieceEntry, pi
 
 /** A writer that keeps nothing: the piece is held, and its bytes are only compared with what is. */
 export function createComparer(core: Core, allocator: Allocator, held: PieceEntry, piece: NewPiece): PieceWriter {
-  const progress = createProgress(core, piece.size)
+  const progress = createProgress(core, piece.size, false)
   return {
-    async write(chunk) {
-      progress.take(chunk)
+    async write(chunks) {
+      progress.take(chunks)
     },
     commit: () => settleHeld(core, allocator, held, piece, progress.crcs),
     abort() {},
@@ -93,7 +114,7 @@ export function createComparer(core: Core, allocator: Allocator, held: PieceEntr
 
 /** A writer for a piece that is not held. `placed` once its room is reserved, `done` once when it ends in any way. */
 export function createWriter(core: Core, allocator: Allocator, piece: NewPiece, on: { placed(): void; done(): void }): PieceWriter {
-  const progress = createProgress(core, piece.size)
+  const progress = createProgress(core, piece.size, true)
   let extent: Extent | null = null
   let state: 'writing' | 'done' = 'writing'
 
@@ -116,28 +137,32 @@ export function createWriter(core: Core, allocator: Allocator, piece: NewPiece, 
     const seq = core.nextSeq
     core.nextSeq += 1
     const record = headerOf(piece, at, seq)
+    let rooted: { record: RecordHeader }
     try {
       const trailer = encodeTrailer({ ...record, crcs: progress.crcs }, core.format.salt, core.format.crc32)
       await at.log.write(at.offset + HEADER_BYTES + piece.size, [trailer], false)
+      // Usually in the same log, so that one fsync is for both. Should it be lost, the root is worked out again.
+      rooted = await appendRoots(core, allocator, { ...piece, seq }, progress.roots())
       await at.log.sync()
     } catch (error) {
       finish(null)
       throw failed(core, error)
     }
-    core.index.add(entryOf(record))
-    core.rootless.add(piece.pieceId)
+    const entry = entryOf(record)
+    core.index.add(entry)
+    core.index.setRoots(entry, rooted.record)
     finish(record)
     return { is: 'stored' }
   }
 
   return {
-    async write(chunk) {
+    async write(chunks) {
       assert(state === 'writing', 'a writer is used until it is done')
-      const start = progress.take(chunk)
+      const start = progress.take(chunks)
       try {
         const { at, head } = await place()
-        if (head !== null) await at.log.write(at.offset, [head, chunk], true)
-        else await at.log.write(at.offset + HEADER_BYTES + start, [chunk], false)
+        if (head !== null) await at.log.write(at.offset, [head, chunks], true)
+        else await at.log.write(at.offset + HEADER_BYTES + start, [chunks], false)
       } catch (error) {
         finish(null)
         throw failed(core, error)

@@ -3,7 +3,7 @@ import type { Account, Address, DeviceId, Digest, NetworkId } from '../../../pro
 import type { Rate, UnixMs } from '../../../protocol/units.ts'
 import type { ChainView } from '../../../runtime/chain.ts'
 import type { Database, Disk, Network, Runtime } from '../../../runtime/index.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import type { LeafHashing } from '../kernel/index.ts'
 import type { SetHead, StorageReply } from '../messages.ts'
 import type { TreeHash } from '../piece-tree.ts'
 import type { PieceStore } from '../pieces/index.ts'
@@ -35,8 +35,8 @@ export interface StorageProviderOptions {
   readonly quotaBytes: number
   /** Bytes of the disk that stay free whatever the quota says. */
   readonly reserveBytes: number
-  /** Hashes leaves off the main thread when given. */
-  readonly kernel: Kernel | null
+  /** Hashes the leaves of arriving pieces; without it the runtime's SHA-256 does. */
+  readonly leavesOf?: LeafHashing
   /** Called once when the disk fails: the node must stop. */
   readonly onFatal: (error: unknown) => void
 }

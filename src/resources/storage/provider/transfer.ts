@@ -9,8 +9,10 @@ import { type ProviderContext, refuse } from './context.ts'
 import type { MeterDesk } from './meter.ts'
 import type { OrderDesk } from './orders.ts'
 
-/** Buffers kept for the next exchange: a burst of puts does not allocate 64 KiB each. */
-const BUFFERS_KEPT = 128
+/** Chunks that are written to the log at once: a write of 64 KiB costs the thread about as much as one of 256 KiB. */
+const BATCH_BYTES = 4 * CHUNK_BYTES
+/** Buffers kept for the next exchange (8 MiB), so that a burst of puts does not allocate its own. */
+const BUFFERS_KEPT = 32
 
 export interface BufferPool {
   take(): Uint8Array
@@ -20,7 +22,7 @@ export interface BufferPool {
 export function createBufferPool(): BufferPool {
   const free: Uint8Array[] = []
   return {
-    take: () => free.pop() ?? new Uint8Array(CHUNK_BYTES),
+    take: () => free.pop() ?? new Uint8Array(BATCH_BYTES),
     give(buffer) {
       if (free.length < BUFFERS_KEPT) free.push(buffer)
     },
@@ -41,16 +43,25 @@ export interface TransferParts {
 type Put = StorageRequest & { readonly op: 'put' }
 type Get = StorageRequest & { readonly op: 'get' }
 
-/** Receives the body while the chunk before is being written; false when the peer did not send what it announced. */
+/** Fills `target` with messages of one chunk each; false when the peer did not send what it announced. */
+async function receiveChunks(io: Duplex, target: Uint8Array): Promise<boolean> {
+  for (let at = 0; at < target.length; at += CHUNK_BYTES) {
+    const chunk = target.subarray(at, at + CHUNK_BYTES)
+    if ((await io.receiveInto(chunk)) !== chunk.length) return false
+  }
+  return true
+}
+
+/** Receives the body while what came before is being written; false when the peer did not send what it announced. */
 async function receiveBody(io: Duplex, writer: PieceWriter, size: number, buffers: BufferPool): Promise<boolean> {
-  const pair = [buffers.take(), buffers.take()]
+  // A small piece is written in one go, and needs no buffer of the common size.
+  const pair = size <= CHUNK_BYTES ? [new Uint8Array(size)] : [buffers.take(), buffers.take()]
   let writing: Promise<void> = Promise.resolve()
   try {
     for (let at = 0, turn = 0; at < size; turn ^= 1) {
       const buffer = pair[turn] as Uint8Array
-      const want = Math.min(CHUNK_BYTES, size - at)
-      const length = await io.receiveInto(buffer)
-      if (length !== want) return false
+      const want = Math.min(BATCH_BYTES, size - at)
+      if (!(await receiveChunks(io, buffer.subarray(0, want)))) return false
       await writing
       writing = writer.write(buffer.subarray(0, want))
       // Awaited in the next round, or below; until then a failure must not count as unhandled.
@@ -62,7 +73,7 @@ async function receiveBody(io: Duplex, writer: PieceWriter, size: number, buffer
   } finally {
     // The buffers are given back only when nothing writes from them any more.
     await writing.catch(() => {})
-    for (const buffer of pair) buffers.give(buffer)
+    if (size > CHUNK_BYTES) for (const buffer of pair) buffers.give(buffer)
   }
 }
 

@@ -229,7 +229,6 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
       },
       quotaBytes: over.quotaBytes ?? 1e9,
       reserveBytes: 0,
-      kernel: null,
       onFatal: (error) => fatal.push(error),
     })
   return {

@@ -183,7 +183,6 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
       rates: { kept: { numerator: 0n, denominator: 1n }, served: { numerator: 0n, denominator: 1n } },
       quotaBytes: 1e9,
       reserveBytes: 0,
-      kernel: null,
       onFatal: (error) => {
         throw error
       },
