@@ -8,7 +8,7 @@ import { isCairnError } from '../protocol/errors.ts'
 import { type Account, type Digest, digestOf, type Epoch, type Seed, type SubjectId } from '../protocol/ids.ts'
 import { channelKey, unitId } from '../protocol/rewards.ts'
 import type { Schema } from '../protocol/schema.ts'
-import { PPM } from '../protocol/units.ts'
+import { PPM, type UnixMs } from '../protocol/units.ts'
 import { assert } from '../std/assert.ts'
 import { equalBytes } from '../std/bytes.ts'
 import type { Prng } from '../std/prng.ts'
@@ -158,7 +158,10 @@ async function collectEpoch<K extends Kind>(resource: Resource<K>, { native }: F
   const asking = await stage.enter(nth)
   const { net, epoch, verifier, seed, nonce } = asking
   const said = await stage.run(() => resource.collect(stage.rt, asking, stage.subject, new AbortController().signal))
-  const subjects = [{ subject: stage.subject, claims: [...said.claims], answers: [...said.answers] }]
+  const until = ((epoch + 1) * stage.facts(epoch).epochSeconds * 1000) as UnixMs
+  const seen = await stage.run(() => resource.observe(stage.rt, asking, stage.subject, said, until, new AbortController().signal))
+  const observations = seen.map(({ claim, bytes }) => ({ claim, bytes }))
+  const subjects = [{ subject: stage.subject, claims: [...said.claims], answers: [...said.answers], observations }]
   const bundle = { rules: resource.rules, resource: resource.id, net, epoch, verifier, seed, nonce, subjects }
   const packed = packEvidence(native, bundle, said.blobs)
   const evidence = openEvidence(native, packed.digest, packed.bytes, packed.blobs)
@@ -308,18 +311,25 @@ async function aborts<K extends Kind>(resource: Resource<K>, fixtures: Fixtures<
   const stage = await fixtures.stage(resource.provide, 4)
   try {
     const asking = await stage.enter(0)
-    const gone = new AbortController()
-    const before = stage.rt.clock.monotonic()
-    const outcome = await stage.run(async () => {
-      const work = resource.collect(stage.rt, asking, stage.subject, gone.signal).then(
-        () => 'collected',
-        () => 'let go',
-      )
-      gone.abort(new Error('the verifier stops'))
-      return work
-    })
-    assert(outcome === 'let go' && stage.rt.clock.monotonic() - before < 1000, `collecting ends when it is told to, not ${outcome}`)
+    await letGo(stage, 'collecting', (signal) => resource.collect(stage.rt, asking, stage.subject, signal))
+    const said = await stage.run(() => resource.collect(stage.rt, asking, stage.subject, new AbortController().signal))
+    const until = ((asking.epoch + 1) * stage.facts(asking.epoch).epochSeconds * 1000) as UnixMs
+    await letGo(stage, 'observing', (signal) => resource.observe(stage.rt, asking, stage.subject, said, until, signal))
   } finally {
     await stage.close()
   }
+}
+
+async function letGo(stage: Stage, what: string, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const gone = new AbortController()
+  const before = stage.rt.clock.monotonic()
+  const outcome = await stage.run(async () => {
+    const ended = work(gone.signal).then(
+      () => 'done',
+      () => 'let go',
+    )
+    gone.abort(new Error('the verifier stops'))
+    return ended
+  })
+  assert(stage.rt.clock.monotonic() - before < 1000, `${what} ends when it is told to, not ${outcome} after a second`)
 }

@@ -15,6 +15,8 @@ const SUBJECTS_MAX = 100_000
 /** Claims of one subject and answers to them. */
 const CLAIMS_MAX = 4096
 const ANSWERS_MAX = 4096 * 32
+/** Observations of one subject. */
+const OBSERVATIONS_MAX = 4096
 const BUNDLE_BYTES = 512 * 1024 * 1024
 
 const answer = z.strictObject({
@@ -30,10 +32,15 @@ const answer = z.strictObject({
   signature: wire.bytes(0, 65),
 })
 
+/** What the verifier saw by itself: an attestation, which is worth what its word is. */
+const observation = z.strictObject({ claim: wire.uint(CLAIMS_MAX), bytes: wire.bytes(1, 1024) })
+
 const subject = z.strictObject({
   subject: wire.deviceId,
   claims: wire.list(wire.bytes(1, 64 * 1024), CLAIMS_MAX),
   answers: wire.list(answer, ANSWERS_MAX),
+  /** Absent where nothing was looked at. */
+  observations: wire.list(observation, OBSERVATIONS_MAX).optional(),
 })
 
 export const bundleSchema = schema(

@@ -8,7 +8,7 @@ import { type Account, bytesOf, type Digest, digestOf, type Epoch, type NetworkI
 import type { DeviceRow } from '../runtime/chain.ts'
 import { bigEndian, concat, utf8 } from '../std/bytes.ts'
 import type { BundleAnswer, Evidence } from './evidence.ts'
-import type { Answer, ClaimFacts, JudgedClaim, Kind, Member, Reason, Resource, Verdict } from './resource.ts'
+import type { Answer, Attested, ClaimFacts, JudgedClaim, Kind, Member, Reason, Resource, Verdict } from './resource.ts'
 
 /** Where an answer belongs. `claim`: the claim's bytes as they stand in the bundle. */
 export interface AnswerContext {
@@ -96,11 +96,14 @@ function judgeSubject<K extends Kind>(bench: Bench<K>, entry: Entry): Member<K> 
     const key = `${answer.claim} ${answer.slot}`
     if (!answers.has(key)) answers.set(key, answer)
   }
+  const seen = observationsOf(bench, entry)
   const keys = new Set<string>()
   const claims: JudgedClaim<K>[] = []
   const refused: Reason[] = []
   entry.claims.forEach((bytes, index) => {
-    const judged = attempt(() => judgeClaim(bench, claimFacts, seed, bytes, (slot) => answers.get(`${index} ${slot}`)))
+    const judged = attempt(() =>
+      judgeClaim(bench, claimFacts, seed, bytes, (slot) => answers.get(`${index} ${slot}`), seen.get(index) ?? []),
+    )
     if (judged === null) refused.push(because('malformed-claim', { claim: BigInt(index) }))
     else if (!judged.ok) refused.push(judged.reason)
     else if (keys.has(judged.key)) refused.push(because('claimed-twice', { key: judged.key }))
@@ -112,12 +115,29 @@ function judgeSubject<K extends Kind>(bench: Bench<K>, entry: Entry): Member<K> 
   return { subject: entry.subject, claims, refused }
 }
 
+/** By the index of their claim. What is no observation was not seen. */
+function observationsOf<K extends Kind>(
+  { resource, evidence }: Bench<K>,
+  entry: Entry,
+): ReadonlyMap<number, readonly Attested<K['Observation']>[]> {
+  const byClaim = new Map<number, Attested<K['Observation']>[]>()
+  for (const { claim, bytes } of entry.observations ?? []) {
+    const seen = attempt(() => ({ body: resource.schemas.Observation.decode(bytes), by: evidence.bundle.verifier }))
+    if (seen === null) continue
+    const known = byClaim.get(claim)
+    if (known === undefined) byClaim.set(claim, [seen])
+    else known.push(seen)
+  }
+  return byClaim
+}
+
 function judgeClaim<K extends Kind>(
   bench: Bench<K>,
   claimFacts: ClaimFacts,
   seed: Seed,
   bytes: Uint8Array,
   answerAt: (slot: number) => BundleAnswer | undefined,
+  seen: readonly Attested<K['Observation']>[],
 ): { readonly ok: true; readonly key: string; readonly claim: JudgedClaim<K> } | { readonly ok: false; readonly reason: Reason } {
   const { crypto, resource, facts, evidence } = bench
   const claim = resource.schemas.Claim.decode(bytes)
@@ -126,7 +146,7 @@ function judgeClaim<K extends Kind>(
   const verdicts = resource.challenge(crypto, claim, seed).map((challenge, slot): Verdict => {
     const at = { net: facts.net, epoch: facts.epoch, verifier: evidence.bundle.verifier, subject: claimFacts.subject, claim: bytes, slot }
     const answer = readAnswer(bench, answerAt(slot), at)
-    return 'bad' in answer ? { ok: false, units: {}, reason: answer.bad } : resource.verify(crypto, challenge, answer, [])
+    return 'bad' in answer ? { ok: false, units: {}, reason: answer.bad } : resource.verify(crypto, challenge, answer, seen)
   })
   return { ok: true, key: admission.key, claim: { claim, worth: admission.units, verdicts, payer: admission.payer } }
 }

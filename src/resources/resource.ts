@@ -4,9 +4,9 @@
  * work is deterministic; nothing here assumes one answer. A resource never touches balances: it says what is payable.
  */
 import type { Crypto } from '../protocol/crypto.ts'
-import type { Account, Address, Cid, DeviceId, Digest, Epoch, NetworkId, PeerId, Seed, SubjectId } from '../protocol/ids.ts'
+import type { Account, Address, Cid, DeviceId, Digest, Epoch, NetworkId, PeerId, ProtocolId, Seed, SubjectId } from '../protocol/ids.ts'
 import type { Schema } from '../protocol/schema.ts'
-import type { Credits, Ppm } from '../protocol/units.ts'
+import type { Credits, Ppm, UnixMs } from '../protocol/units.ts'
 import type { ChainView } from '../runtime/chain.ts'
 import type { Database, Disk, Duplex, HttpServer, Network, Runtime } from '../runtime/index.ts'
 
@@ -54,6 +54,12 @@ export interface Signed<T> {
   readonly body: T
   readonly by: DeviceId
   readonly signature: Uint8Array
+}
+
+/** What somebody vouches for and nobody can check: a verifier by committing the bundle that says so, a witness by its signature. */
+export interface Attested<T> {
+  readonly body: T
+  readonly by: Account | DeviceId
 }
 
 /** What a provider sells, signed and expiring. */
@@ -153,11 +159,34 @@ export interface Collected {
   readonly blobs: ReadonlyMap<Digest, Uint8Array>
 }
 
+/** What a verifier saw when it used a subject as a customer does: for the bundle, and judged by `verify` like everything in it. */
+export interface Seen {
+  /** Index of the claim that it is about. */
+  readonly claim: number
+  /** An encoded `K['Observation']`. */
+  readonly bytes: Uint8Array
+  /** It may have been the verifier's own line: a verifier to which most subjects seem so keeps these to itself. */
+  readonly doubtful: boolean
+}
+
+/** A way to one subject's node under an identity that nobody knows. */
+export interface Visit {
+  dial(protocol: ProtocolId, signal: AbortSignal): Promise<Duplex>
+  close(): Promise<void>
+}
+
 export interface VerifierRuntime extends Runtime {
   readonly network: Network
   readonly chain: ChainView
   /** Where a subject's node answers. */
   peerOf(subject: SubjectId): PeerId | null
+  /** Null while nobody knows where the subject's node is. */
+  visit(subject: SubjectId): Promise<Visit | null>
+  /**
+   * What a customer lets this verifier show in its place, one ticket for each wish (both as the resource encodes them); null
+   * where the customer gave none in time. So a node cannot tell a probe from its customer.
+   */
+  tickets(payer: Account, wishes: readonly Uint8Array[], signal: AbortSignal): Promise<readonly (Uint8Array | null)[]>
 }
 
 export interface Provider<K extends Kind> {
@@ -227,7 +256,18 @@ export interface Resource<K extends Kind> {
   readonly doors: readonly Door[]
   /** Asks a subject for its claims, challenges them and takes its answers. Silence is an answer; it never throws for the subject's fault. */
   collect(rt: VerifierRuntime, asking: Asking, subject: SubjectId, signal: AbortSignal): Promise<Collected>
-  observe(rt: VerifierRuntime, challenge: K['Challenge'], target: SubjectId, signal: AbortSignal): Promise<K['Observation'] | null>
+  /**
+   * A verifier's own look at a subject that said `said`, at moments up to `until` that nobody can foresee. It is bounded, never
+   * throws for the subject's fault, and sees nothing where customers give no tickets.
+   */
+  observe(
+    rt: VerifierRuntime,
+    asking: Asking,
+    subject: SubjectId,
+    said: Collected,
+    until: UnixMs,
+    signal: AbortSignal,
+  ): Promise<readonly Seen[]>
   /** Repair, respawn, migrate. */
   tend?(rt: GatewayRuntime, leases: AsyncIterable<LeaseHealth<K>>, signal: AbortSignal): Promise<void>
 
@@ -242,7 +282,7 @@ export interface Resource<K extends Kind> {
   challenge(crypto: Crypto, claim: K['Claim'], seed: Seed): readonly K['Challenge'][]
   /** Whether a claim counts at all (who signed it, that it is the subject's, that it is current), and who pays for it. */
   admit(crypto: Crypto, claim: K['Claim'], facts: ClaimFacts): Admission
-  verify(crypto: Crypto, challenge: K['Challenge'], answer: Answer<K['Proof']>, seen: readonly Signed<K['Observation']>[]): Verdict
+  verify(crypto: Crypto, challenge: K['Challenge'], answer: Answer<K['Proof']>, seen: readonly Attested<K['Observation']>[]): Verdict
   group(subject: { readonly id: SubjectId; readonly claim: K['Claim'] }): GroupKey
   score(group: Group<K>, carry: K['Carry'] | null): { readonly scores: readonly Score[]; readonly carry: K['Carry'] }
   readonly faults: readonly Fault<K>[]

@@ -54,7 +54,15 @@ export function createVerifier({ world, keys, resource, publishes, bendBook }: V
     const runtime = world.runtime(name, running, stream)
     const work = runVerifier(
       {
-        rt: { ...runtime, network, chain: chain.view, peerOf },
+        // Probes are not simulated yet: a node that is killed for half of an epoch would be unpaid, and the rates here do not know.
+        rt: {
+          ...runtime,
+          network,
+          chain: chain.view,
+          peerOf,
+          visit: async () => null,
+          tickets: async (_, wishes) => wishes.map(() => null),
+        },
         resource,
         net: world.net,
         book: bendBook(openBook(running.database, running.disk)),

@@ -3,8 +3,9 @@ import { CairnError } from '../../protocol/errors.ts'
 import { account as accountOf, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
-import { openStorageGateway, type Store, storagePayees } from '../../resources/storage/gateway.ts'
+import { grantReads, openStorageGateway, type Store, storagePayees } from '../../resources/storage/gateway.ts'
 import { storage } from '../../resources/storage/index.ts'
+import { giveTickets } from '../../resources/tickets.ts'
 import { payLoop } from '../../roles/gateway/index.ts'
 import type { PointerRow } from '../../runtime/chain.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
@@ -68,6 +69,7 @@ export async function gatewayDaemon(folder: string): Promise<never> {
         },
         life.signal,
       ),
+      giveTickets({ rt, payer: owner, sessionKey, verifiers, grant: grantReads(gateway.store) }, life.signal),
     ])
     running.catch((error: unknown) => {
       if (life.signal.aborted) return

@@ -2,10 +2,12 @@
 import { bytesOf, type PeerId } from '../../protocol/ids.ts'
 import { peerIdOf } from '../../protocol/peer-id.ts'
 import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../../protocol/typed-data.ts'
-import type { Kind, Resource } from '../../resources/resource.ts'
+import type { Kind, Resource, Visit } from '../../resources/resource.ts'
 import { storage } from '../../resources/storage/index.ts'
+import { openTicketDesk } from '../../resources/tickets.ts'
 import { openBook, type PublishRequest, runVerifier } from '../../roles/verifier/index.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
+import { createTlsNetwork } from '../../runtime/real/network/index.ts'
 import { readConfig, verifierConfig } from '../config.ts'
 import { startAdmin } from './admin.ts'
 import { runDaemon } from './lifecycle.ts'
@@ -30,9 +32,20 @@ export async function verifierDaemon(folder: string): Promise<never> {
       world.network.know(peer, [row.endpoint])
       return peer
     }
+    /** Under a new identity each time, or providers would learn whom to serve well. */
+    const visit = async (subject: string): Promise<Visit | null> => {
+      const row = chain.devices(world.net).find((device) => device.id === subject)
+      if (row === undefined || row.endpoint === '') return null
+      const { crypto, clock, log, random } = world
+      const network = await createTlsNetwork({ identity: random.bytes(32), crypto, clock, log })
+      const peer = peerIdOf(bytesOf(row.transportKey))
+      network.know(peer, [row.endpoint])
+      return { dial: (protocol, signal) => network.dial(peer, protocol, signal), close: () => network.close() }
+    }
+    const tickets = openTicketDesk({ ...world, chain })
     const running = runVerifier(
       {
-        rt: { ...world, chain, peerOf },
+        rt: { ...world, chain, peerOf, visit, tickets },
         // Every resource is a Resource of some kind; the verifier needs to know no more of it.
         resource: storage as unknown as Resource<Kind>,
         net: world.net,

@@ -4,6 +4,7 @@
  */
 import { bytesOf, type Digest, digestOf, epoch as toEpoch } from '../../protocol/ids.ts'
 import type { Duplex, Network } from '../../runtime/index.ts'
+import { concat } from '../../std/bytes.ts'
 import type { Fault, NodeRuntime, Resource } from '../resource.ts'
 import { answerHash } from '../settle.ts'
 import { SLOTS_PER_SET } from './challenge.ts'
@@ -17,9 +18,11 @@ import {
   proofReply,
   proofRequest,
   proofSchema,
+  STORAGE_PROTOCOL,
   type StorageChallenge,
   type StorageClaim,
   type StorageProof,
+  storageReply,
 } from './messages.ts'
 
 type Provide = Resource<StorageKind>['provide']
@@ -54,6 +57,9 @@ export function epochsToCatch(lost: { readonly numerator: bigint; readonly denom
 
 /** A relay reads k pieces from k other providers for each byte it is asked for and decodes them; a second is fast for that. */
 const RELAY_MS = 1_000
+
+/** What a line that is paid for by others leaves to a read. */
+const THROTTLE_MS = 4_000
 
 const flipped = (bytes: Uint8Array): Uint8Array => bytes.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
 const isOdd = (id: Digest): boolean => ((bytesOf(id).at(-1) ?? 0) & 1) === 1
@@ -144,6 +150,49 @@ function cheating(provide: Provide, makeCheat: (rt: NodeRuntime) => Cheat): Prov
   }
 }
 
+/** `provide`, run by somebody who keeps and proves everything, and bends what it serves to whoever reads. */
+function misserving(provide: Provide, serve: (io: Duplex, rt: NodeRuntime) => Duplex): Provide {
+  return (rt, terms) => {
+    const { network } = rt
+    const bent: Network = {
+      self: network.self,
+      addresses: network.addresses,
+      know: (peer, addresses) => network.know(peer, addresses),
+      dial: (peer, protocol, signal) => network.dial(peer, protocol, signal),
+      close: () => network.close(),
+      handle: (protocol, handler) =>
+        network.handle(protocol, protocol === STORAGE_PROTOCOL ? (io, signal) => handler(serve(io, rt), signal) : handler),
+    }
+    return provide({ ...rt, network: bent }, terms)
+  }
+}
+
+/** A duplex whose messages after the announcement of data pass through `data`, and the announcement through `announce`. */
+function bentReads(
+  io: Duplex,
+  bend: { announce?(bytes: Uint8Array): Promise<Uint8Array>; data?(bytes: Uint8Array): Uint8Array | null },
+): Duplex {
+  let serving = false
+  return {
+    peer: io.peer,
+    receive: (maxBytes) => io.receive(maxBytes),
+    receiveInto: (target) => io.receiveInto(target),
+    async send(...parts) {
+      const whole = concat(parts)
+      if (serving) {
+        const bytes = bend.data === undefined ? whole : bend.data(whole)
+        return bytes === null ? undefined : io.send(bytes)
+      }
+      serving = storageReply.decode(whole).is === 'data'
+      return io.send(serving && bend.announce !== undefined ? await bend.announce(whole) : whole)
+    },
+    end: () => io.end(),
+    abort: (reason) => io.abort(reason),
+  }
+}
+
+const REFUSED = storageReply.encode({ is: 'refused', code: 'no-piece', why: 'the piece is not held' })
+
 /** Answers with the first proof it ever made for a set. */
 function replayer(): Cheat {
   const first = new Map<Digest, StorageProof>()
@@ -166,6 +215,12 @@ export function storageFaults(provide: Provide): readonly Fault<StorageKind>[] {
     reason,
     provide: cheating(provide, cheat),
   })
+  const served = (id: string, serve: (io: Duplex, rt: NodeRuntime) => Duplex): Fault<StorageKind> => ({
+    id,
+    caughtWithin: all,
+    reason: 'unretrievable',
+    provide: misserving(provide, serve),
+  })
   return [
     fault('deletes-half', half, 'refused-lost', () => ({ proof: (proof) => (isOdd(proof.pieceId) ? { refuse: 'lost' } : proof) })),
     // Knows every root and path, and no byte: the right length is all it can offer.
@@ -182,6 +237,9 @@ export function storageFaults(provide: Provide): readonly Fault<StorageKind>[] {
       proof: (proof) => ({ ...proof, leaf: random.bytes(proof.leaf.length), setPath: random.bytes(proof.setPath.length) }),
     })),
     fault('silent', all, 'silence', () => ({ before: () => Promise.resolve(false) })),
+    served('refuses-reads', (io) => bentReads(io, { announce: () => Promise.resolve(REFUSED), data: () => null })),
+    served('corrupts-reads', (io) => bentReads(io, { data: flipped })),
+    served('throttles-reads', (io, { clock }) => bentReads(io, { announce: (bytes) => clock.sleep(THROTTLE_MS).then(() => bytes) })),
     fault('inflates-its-claim', all, 'not-signed-by-customer', () => ({
       claim: (claim) => ({ ...claim, head: { ...claim.head, totalBytes: claim.head.totalBytes * 2n } }),
     })),

@@ -1,8 +1,6 @@
 /** Storage: bytes kept per second and bytes served, proved by showing bytes that nobody could foresee. */
 
-import { z } from 'zod'
 import type { Crypto } from '../../protocol/crypto.ts'
-import { schema } from '../../protocol/schema.ts'
 import type { NodeRuntime, Provider, Reason, Resource } from '../resource.ts'
 import { challengesOf, SLOTS_PER_SET } from './challenge.ts'
 import { collect } from './collect.ts'
@@ -10,7 +8,7 @@ import { storageFaults } from './faults.ts'
 import { createLeafHashing } from './kernel/index.ts'
 import type { StorageKind } from './kind.ts'
 import { matchOffers, orderSchema } from './match.ts'
-import { challengeSchema, claimSchema, proofSchema, type StorageProof } from './messages.ts'
+import { challengeSchema, claimSchema, observationSchema, proofSchema, type StorageProof } from './messages.ts'
 import { meter, price, workSchema } from './meter.ts'
 import { observe } from './observe.ts'
 import { openStorageProvider } from './provide.ts'
@@ -75,7 +73,7 @@ export const storage: Resource<StorageKind> = {
     Claim: claimSchema,
     Challenge: challengeSchema,
     Proof: proofSchema,
-    Observation: schema('storage observation', 1, z.null()),
+    Observation: observationSchema,
     Carry: carrySchema,
   },
   provide,

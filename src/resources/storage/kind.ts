@@ -1,7 +1,7 @@
 /** The types by which storage differs from other resources. */
 
 import type { StorageOrder } from './match.ts'
-import type { StorageChallenge, StorageClaim, StorageProof } from './messages.ts'
+import type { StorageChallenge, StorageClaim, StorageObservation, StorageProof } from './messages.ts'
 import type { StorageWork } from './meter.ts'
 import type { StorageCarry } from './score.ts'
 import type { StorageTerms } from './terms.ts'
@@ -13,7 +13,6 @@ export interface StorageKind {
   Claim: StorageClaim
   Challenge: StorageChallenge
   Proof: StorageProof
-  /** Nothing yet: see observe.ts. */
-  Observation: null
+  Observation: StorageObservation
   Carry: StorageCarry
 }

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import type { ProtocolId } from '../../protocol/ids.ts'
 import { schema, wire } from '../../protocol/schema.ts'
+import { FRAME_BYTES } from './layout.ts'
 
 /** Pieces in and out, data sets, vouchers: between gateways and providers. */
 export const STORAGE_PROTOCOL: ProtocolId = '/cairn/storage/1'
@@ -191,6 +192,32 @@ export const proofSchema = schema(
   }),
 )
 export type StorageProof = ReturnType<typeof proofSchema.decode>
+
+/** A read that a verifier wants to make in a customer's place, and the order with which the customer lets it. */
+export const readWish = schema(
+  'read wish',
+  256,
+  z.strictObject({ device: wire.deviceId, pieceId: wire.digest, maxBytes: wire.uint(FRAME_BYTES) }),
+)
+export const readTicket = schema('read ticket', 1024, order)
+
+/** One read of a verifier, as it went. It never says whether that was good enough: `verify` does. */
+export const observationSchema = schema(
+  'storage observation',
+  512,
+  z.strictObject({
+    setId: wire.digest,
+    slot: wire.uint(1024),
+    /** `served`: all bytes came, and those that are known were right; `corrupt`: they were not; `silent`: they did not come. */
+    is: z.enum(['served', 'corrupt', 'refused', 'silent']),
+    /** Bytes that were asked for, and milliseconds from the dial to the last byte, or to giving up. */
+    bytes: wire.uint(FRAME_BYTES),
+    ms: wire.uint(2 ** 31),
+    /** The provider's word for why it refused; else empty. */
+    code: wire.text(64),
+  }),
+)
+export type StorageObservation = ReturnType<typeof observationSchema.decode>
 
 export const proofRequest = schema(
   'proof request',

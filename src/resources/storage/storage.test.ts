@@ -62,7 +62,14 @@ const fixtures: Fixtures<StorageKind> = {
       leaf: prng.bytes(1 + prng.below(4096)),
       piecePath: prng.bytes(32 * prng.below(41)),
     }),
-    Observation: () => null,
+    Observation: (prng) => ({
+      setId: digestFrom(prng),
+      slot: prng.below(1024),
+      is: (['served', 'corrupt', 'refused', 'silent'] as const)[prng.below(4)] ?? 'served',
+      bytes: prng.below(65_537),
+      ms: prng.below(10_000),
+      code: 'no-piece',
+    }),
     Carry: (prng) => ({ failing: [{ subject: DEVICE, epochs: prng.below(65_536) }] }),
   },
   works(prng) {

@@ -6,9 +6,9 @@ import type { Crypto } from '../../protocol/crypto.ts'
 import { type Account, account as accountOf, address } from '../../protocol/ids.ts'
 import { unreachable } from '../../std/assert.ts'
 import { toHex } from '../../std/bytes.ts'
-import type { Admission, Answer, ClaimFacts, Reason, Verdict } from '../resource.ts'
+import type { Admission, Answer, Attested, ClaimFacts, Reason, Verdict } from '../resource.ts'
 import { EMPTY_ROOT, HEAD_SECONDS_MAX, headHasher, type ProofFault, setIdOf, verifyProof } from './data-set.ts'
-import type { SetHead, StorageChallenge, StorageClaim, StorageProof } from './messages.ts'
+import type { SetHead, StorageChallenge, StorageClaim, StorageObservation, StorageProof } from './messages.ts'
 import { BYTE_SECOND } from './terms.ts'
 
 const because = (code: string, data: Reason['data'] = {}): Reason => ({ code, data, evidence: [] })
@@ -84,11 +84,54 @@ function codeOf(fault: ProofFault): string {
   }
 }
 
+/** Fewer reads of a set say nothing about its provider. */
+export const PROBES_LEAST = 4
+/** A read may take this long… */
+const PATIENCE_MS = 2_000
+/** …and a second for each so many bytes: half a megabit per second, which every line that sells storage has. */
+const BYTES_PER_SECOND = 64 * 1024
+
+type Grade = 'good' | 'corrupt' | 'refused' | 'silent' | 'slow'
+
+/** Null: it does not count. A provider need not serve whom it is owed by; that it says so of everybody is for gateways to notice. */
+export function gradeOf(seen: StorageObservation): Grade | null {
+  if (seen.is === 'refused') return seen.code === 'unpaid' ? null : 'refused'
+  if (seen.is !== 'served') return seen.is
+  return seen.ms > PATIENCE_MS + Math.floor((seen.bytes * 1000) / BYTES_PER_SECOND) ? 'slow' : 'good'
+}
+
+/**
+ * Why the challenged set is not paid although its bytes are there: most of at least PROBES_LEAST reads of it went wrong. A read
+ * is an attestation and no proof, so it takes several, and more bad ones than good ones: one lost packet costs nobody anything.
+ */
+export function retrievalFault(challenge: StorageChallenge, seen: readonly Attested<StorageObservation>[]): Reason | null {
+  const bySlot = new Map<number, StorageObservation>()
+  for (const { body: one } of seen) if (one.setId === challenge.setId && !bySlot.has(one.slot)) bySlot.set(one.slot, one)
+  const counts = { good: 0n, corrupt: 0n, refused: 0n, silent: 0n, slow: 0n }
+  let reads = 0n
+  let word = ''
+  for (const one of bySlot.values()) {
+    const grade = gradeOf(one)
+    if (grade === null) continue
+    reads += 1n
+    counts[grade] += 1n
+    if (grade === 'refused') word = one.code
+  }
+  if (reads < BigInt(PROBES_LEAST) || 2n * (reads - counts.good) <= reads) return null
+  return { code: 'unretrievable', data: { set: challenge.setId, reads, ...counts, ...(word === '' ? {} : { word }) }, evidence: [] }
+}
+
 /**
  * Judges one answer. A verdict pays nothing by itself: a set is paid when all its challenges are met (`Admission.units`),
- * since whoever lost a part must not be paid for the rest of the draw.
+ * since whoever lost a part must not be paid for the rest of the draw. Nor is a set paid that its provider can show and
+ * does not serve (retrievalFault).
  */
-export function verify(crypto: Crypto, challenge: StorageChallenge, answer: Answer<StorageProof>): Verdict {
+export function verify(
+  crypto: Crypto,
+  challenge: StorageChallenge,
+  answer: Answer<StorageProof>,
+  seen: readonly Attested<StorageObservation>[],
+): Verdict {
   const at = { set: challenge.setId, slot: BigInt(challenge.slot), position: challenge.position }
   switch (answer.is) {
     case 'silence':
@@ -97,7 +140,10 @@ export function verify(crypto: Crypto, challenge: StorageChallenge, answer: Answ
       return { ok: false, units: {}, reason: { ...answer.reason, data: { ...answer.reason.data, ...at } } }
     case 'proof': {
       const verdict = verifyProof(crypto, challenge, challenge, answer.proof)
-      if (verdict.ok) return { ok: true, units: {} }
+      if (verdict.ok) {
+        const fault = retrievalFault(challenge, seen)
+        return fault === null ? { ok: true, units: {} } : { ok: false, units: {}, reason: fault }
+      }
       return { ok: false, units: {}, reason: because(codeOf(verdict.why), { ...at, fault: verdict.why, piece: answer.proof.pieceId }) }
     }
     default:

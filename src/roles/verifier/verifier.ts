@@ -4,18 +4,22 @@
  * chain; a step that came too late is given up and says so.
  */
 import { CairnError } from '../../protocol/errors.ts'
-import { type DeviceId, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import { type DeviceId, type Digest, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import type { UnixMs } from '../../protocol/units.ts'
 import { epochTimes } from '../../resources/epoch-facts.ts'
 import { packEvidence } from '../../resources/evidence.ts'
 import { serveFiles } from '../../resources/peers.ts'
-import type { Collected } from '../../resources/resource.ts'
+import type { Asking, Collected, Seen } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
+import { probeSubjects } from './probe.ts'
 import { once, settleEpoch, type VerifierParts } from './settle-epoch.ts'
 
 /** How often the verifier looks at the time: often enough for the shortest epochs. */
 const TICK_MS = 500
 /** Subjects asked at a time. */
 const ASK_AT_ONCE = 16
+/** Packing and saving the evidence of an epoch takes less, and must be done when it ends. */
+const PACK_MS = 1_000
 /** Nonces are committed this many epochs ahead, so that one late block does not cost an epoch. */
 const AHEAD = 2
 /** Epochs looked back at after a start; older ones are out of their window. */
@@ -94,7 +98,28 @@ async function collect(parts: VerifierParts, epoch: Epoch, signal: AbortSignal):
     const got = await Promise.all(asked.map((device) => resource.collect(rt, asking, device.id, signal)))
     for (const [i, device] of asked.entries()) answers.set(device.id, got[i] as Collected)
   }
+  const bundle = await keep(parts, asking, answers, new Map())
+  rt.log.info('collected an epoch', { epoch, subjects: subjects.length, bundle })
+  const until = ((epoch + 1) * seconds * 1000 - PACK_MS) as UnixMs
+  once(parts, `probe:${net}:${epoch}`, async () => {
+    const seen = await probeSubjects(parts, asking, answers, until, signal)
+    // Too late, and the bundle without it is on its way to the chain.
+    if (seen.size > 0 && rt.clock.now() < (epoch + 1) * seconds * 1000) await keep(parts, asking, answers, seen)
+  })
+}
+
+/** Packs the evidence of an epoch and makes it the epoch's. */
+async function keep(
+  { rt, book, resource }: VerifierParts,
+  { net, epoch, verifier, seed, nonce }: Asking,
+  answers: ReadonlyMap<DeviceId, Collected>,
+  seen: ReadonlyMap<DeviceId, readonly Seen[]>,
+): Promise<Digest> {
   const blobs = new Map([...answers.values()].flatMap((answer) => [...answer.blobs]))
+  const subjects = [...answers].map(([subject, { claims, answers: rows }]) => {
+    const observations = (seen.get(subject) ?? []).map(({ claim, bytes }) => ({ claim, bytes }))
+    return { subject, claims: [...claims], answers: [...rows], ...(observations.length === 0 ? {} : { observations }) }
+  })
   const packed = packEvidence(
     rt.crypto,
     {
@@ -102,17 +127,17 @@ async function collect(parts: VerifierParts, epoch: Epoch, signal: AbortSignal):
       resource: resource.id,
       net,
       epoch,
-      verifier: signer.account,
-      seed: seed.seed,
-      nonce: row.nonce,
-      subjects: [...answers].map(([subject, answer]) => ({ subject, claims: [...answer.claims], answers: [...answer.answers] })),
+      verifier,
+      seed,
+      nonce,
+      subjects,
     },
     blobs,
   )
   await book.saveFile(packed.blobsDigest, packed.blobs)
   await book.saveFile(packed.digest, packed.bytes)
   book.collected(epoch, packed.digest)
-  rt.log.info('collected an epoch', { epoch, subjects: subjects.length, bundle: packed.digest })
+  return packed.digest
 }
 
 async function commitBundle(parts: VerifierParts, epoch: Epoch): Promise<void> {

@@ -29,7 +29,7 @@ import { assert } from '../../../std/assert.ts'
 import { toHex, utf8 } from '../../../std/bytes.ts'
 import { createPrng, type Prng } from '../../../std/prng.ts'
 import type { Stage } from '../../conformance.ts'
-import type { Resource } from '../../resource.ts'
+import type { Resource, VerifierRuntime } from '../../resource.ts'
 import { type EpochFacts, nonceHash } from '../../settle.ts'
 import { buildSet, headHasher, setIdOf } from '../data-set.ts'
 import type { StorageKind } from '../kind.ts'
@@ -37,6 +37,8 @@ import { FRAME_BYTES } from '../layout.ts'
 import {
   type ManifestEntry,
   ORDER_OP,
+  readTicket,
+  readWish,
   STORAGE_PROTOCOL,
   type StorageReply,
   type StorageRequest,
@@ -165,6 +167,12 @@ function createCustomer(customer: Key, chain: ChainView, clock: FakeClock, netwo
   }
 
   return {
+    account: customer.account,
+    /** The order for a read that a verifier wishes to make. */
+    grant(wish: Uint8Array): Uint8Array {
+      const { pieceId } = readWish.decode(wish)
+      return readTicket.encode(order('get', pieceId))
+    },
     /** Stores one piece of random bytes and gives its line of the manifest. */
     async put(prng: Prng, size: number, pieceId: Digest): Promise<ManifestEntry> {
       const bytes = prng.bytes(size)
@@ -209,9 +217,10 @@ function idOf(prng: Prng, isOdd: boolean): Digest {
   return digestOf(bytes)
 }
 
-async function fill(chain: ChainView, clock: FakeClock, network: Network, customers: readonly Key[], prng: Prng): Promise<void> {
-  for (const key of customers) {
-    const customer = createCustomer(key, chain, clock, network)
+type Customer = ReturnType<typeof createCustomer>
+
+async function fill(customers: readonly Customer[], prng: Prng): Promise<void> {
+  for (const customer of customers) {
     const entries: ManifestEntry[] = []
     for (const size of SIZES) {
       for (const isOdd of [false, true]) entries.push(await customer.put(prng, size, idOf(prng, isOdd)))
@@ -245,9 +254,23 @@ export async function storageStage(provide: Resource<StorageKind>['provide'], se
     network.know(PROVIDER, wires.addresses)
     return network
   }
-  await clock.run(() => fill(chain, clock, join('12D3KooWCustomer'), customers, prng.fork('pieces')))
+  const wire = join('12D3KooWCustomer')
+  const users = customers.map((key) => createCustomer(key, chain, clock, wire))
+  await clock.run(() => fill(users, prng.fork('pieces')))
   const first = Math.floor(clock.now() / 1000 / EPOCH_SECONDS) + 1
-  const rt = { ...runtime, network: join('12D3KooWVerifier'), chain, peerOf: () => PROVIDER }
+  let visits = 0
+  const rt: VerifierRuntime = {
+    ...runtime,
+    network: join('12D3KooWVerifier'),
+    chain,
+    peerOf: () => PROVIDER,
+    async visit() {
+      visits += 1
+      const network = join(`12D3KooWNobody${visits}`)
+      return { dial: (protocol, signal) => network.dial(PROVIDER, protocol, signal), close: () => network.close() }
+    },
+    tickets: async (payer, wishes) => wishes.map((wish) => users.find(({ account }) => account === payer)?.grant(wish) ?? null),
+  }
   return {
     subject: DEVICE,
     rt,
