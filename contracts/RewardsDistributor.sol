@@ -8,6 +8,7 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {INetworkRegistry} from "./interfaces/INetworkRegistry.sol";
 import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
+import {IStaking} from "./interfaces/IStaking.sol";
 import {RewardLeaf} from "./libraries/RewardLeaf.sol";
 
 /// @title Pays rewards by cumulative Merkle roots.
@@ -30,6 +31,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
     address public immutable guardian;
     /// May freeze and judge a pending root; zero until the dispute contract exists.
     address public immutable disputes;
+    /// Where CAIRN goes of accounts whose payout it is: there it is split with their delegators.
+    IStaking public immutable staking;
 
     struct Payout {
         address next;
@@ -42,10 +45,11 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
     mapping(bytes32 potKey => mapping(address account => uint128)) private _claimed;
     mapping(address account => Payout) private _payouts;
 
-    constructor(INetworkRegistry registry_, address guardian_, address disputes_) {
+    constructor(INetworkRegistry registry_, address guardian_, address disputes_, IStaking staking_) {
         registry = registry_;
         guardian = guardian_;
         disputes = disputes_;
+        staking = staking_;
     }
 
     // ------------------------------------------------------------------ money in
@@ -157,7 +161,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         }
     }
 
-    /// @notice Sends the caller's future rewards to `to`, from three days on; zero means to itself again.
+    /// @notice Sends the caller's future rewards to `to`, from three days on; zero means to itself again. Naming Staking
+    /// shares them with the caller's delegators: it can be taken back only with a delay that they see.
     function setPayout(address to) external {
         Payout storage p = _payouts[msg.sender];
         p.current = payoutOf(msg.sender);
@@ -314,6 +319,10 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
     function _pay(uint32 net, address asset, uint32 index, address account, uint128 amount) private {
         address payout = payoutOf(account);
         emit Claimed(net, asset, account, payout, amount, index);
-        IERC20(asset).safeTransfer(payout, amount);
+        if (payout != address(staking)) return IERC20(asset).safeTransfer(payout, amount);
+        // Staking only knows CAIRN; what is paid in another asset has no delegators.
+        if (asset != address(staking.token())) return IERC20(asset).safeTransfer(account, amount);
+        IERC20(asset).forceApprove(payout, amount);
+        staking.addRewards(account, net, amount);
     }
 }

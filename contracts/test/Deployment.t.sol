@@ -34,7 +34,7 @@ contract DeploymentTest is Test {
     }
 
     function _deployMoney() private {
-        _put("Token", type(Token).creationCode, abi.encode(address(this), 1e27));
+        _put("Token", type(Token).creationCode, abi.encode(address(this), 1e27, address(0)));
         _put("Oracle", type(FixedOracle).creationCode, abi.encode(1e18));
         _put("Credits", type(Credits).creationCode, abi.encode(_at("Token"), _at("Escrow"), _at("Oracle"), this, 1));
     }
@@ -63,7 +63,7 @@ contract DeploymentTest is Test {
         _put(
             "RewardsDistributor",
             type(RewardsDistributor).creationCode,
-            abi.encode(_at("NetworkRegistry"), address(this), address(0))
+            abi.encode(_at("NetworkRegistry"), address(this), address(0), _at("Staking"))
         );
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {World} from "./World.sol";
 
@@ -74,6 +75,31 @@ contract StakingTest is World {
         vm.stopPrank();
         _unbond(10_000e18);
         assertFalse(staking.isEligible(alice, NET), "all out");
+    }
+
+    function test_ExactlyTheMinimumMayStay() public {
+        _unbond(10_000e18 - MIN_STAKE);
+        assertTrue(staking.isEligible(alice, NET), "at the minimum");
+    }
+
+    function test_AReporterMayGetAll() public {
+        _slash(100e18, bob, 100e18);
+        assertEq(token.balanceOf(bob), 100e18, "all");
+    }
+
+    /// The longest thaw that begins just after a week's edge ends nine edges later: that bucket is slashable too.
+    function test_TheNinthWeekIsSlashable() public {
+        INetworkRegistry.Params memory p = params();
+        p.thawWeeks = 8;
+        uint32 net = createNetwork(p);
+        bondAs(alice, net, 10_000e18);
+        vm.warp((block.timestamp / 1 weeks + 1) * 1 weeks + 1);
+        vm.prank(alice);
+        uint32 week = staking.unbond(net, 10_000e18);
+        assertEq(week, block.timestamp / 1 weeks + 9, "nine weeks ahead");
+        vm.prank(slasher);
+        assertEq(staking.slash(alice, net, 500e18, address(0), 0), 500e18, "slashed");
+        assertEq(staking.bucketOf(alice, net, week), 9_500e18, "bucket");
     }
 
     function test_UnbondingWorksInAClosedNetwork() public {

@@ -44,7 +44,7 @@ abstract contract System is Test {
     function deploySystem() internal {
         vm.warp(1_800_000_000);
         deployment = new Deployment(address(this), "system");
-        token = Token(_put("Token", type(Token).creationCode, abi.encode(address(this), SUPPLY)));
+        token = Token(_put("Token", type(Token).creationCode, abi.encode(address(this), SUPPLY, address(0))));
         _put("Oracle", type(FixedOracle).creationCode, abi.encode(1e18));
         _deployMoney();
         _deployNetworks();
@@ -80,7 +80,7 @@ abstract contract System is Test {
         args = abi.encode(token, registry, address(0), address(0));
         address staking = _put("Staking", type(Staking).creationCode, args);
         _put("EvidenceLog", type(EvidenceLog).creationCode, abi.encode(registry, staking));
-        args = abi.encode(registry, guardian, address(0));
+        args = abi.encode(registry, guardian, address(0), staking);
         distributor = RewardsDistributor(_put("RewardsDistributor", type(RewardsDistributor).creationCode, args));
         args = abi.encode(registry, distributor);
         publisher = RootPublisher(_put("RootPublisher", type(RootPublisher).creationCode, args));

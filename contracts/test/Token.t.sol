@@ -7,10 +7,26 @@ import {Test} from "./Vm.sol";
 contract TokenTest is Test {
     Token private cairn;
     uint256 private constant KEY = 0xA11CE;
+    address private constant MINTER = address(0x3147);
 
     function setUp() public {
         vm.warp(1_800_000_000);
-        cairn = new Token(vm.addr(KEY), 1e27);
+        cairn = new Token(vm.addr(KEY), 1e27, MINTER);
+    }
+
+    function test_OnlyTheMinterMints() public {
+        vm.prank(MINTER);
+        cairn.mint(address(this), 5);
+        assertEq(cairn.balanceOf(address(this)), 5, "minted");
+        assertEq(cairn.totalSupply(), 1e27 + 5, "supply");
+        vm.expectRevert(abi.encodeWithSelector(Token.NotMinter.selector, address(this)));
+        cairn.mint(address(this), 1);
+    }
+
+    function test_WithoutAMinterNobodyMints() public {
+        Token fixedSupply = new Token(address(this), 1, address(0));
+        vm.expectRevert(abi.encodeWithSelector(Token.NotMinter.selector, address(this)));
+        fixedSupply.mint(address(this), 1);
     }
 
     function test_GenesisSupplyGoesToTheNamedRecipient() public view {

@@ -47,14 +47,14 @@ abstract contract World is Test {
     function deployWorld() internal {
         vm.warp(1_800_000_000);
         verifier = vm.addr(VERIFIER_KEY);
-        token = new Token(address(this), SUPPLY);
+        token = new Token(address(this), SUPPLY, address(0));
         registry = new NetworkRegistry(token, BOND, INetworkRegistry.Minimums(60, 1 hours, 72 hours));
         delegations = new Delegations(escrow);
         pointers = new Pointers(delegations);
         devices = new DeviceRegistry(registry, delegations);
         staking = new Staking(token, registry, authority, slasher);
         evidence = new EvidenceLog(registry, staking);
-        distributor = new RewardsDistributor(registry, guardian, disputes);
+        distributor = new RewardsDistributor(registry, guardian, disputes, staking);
         publisher = new RootPublisher(registry, distributor);
         endow(founder, 10_000e18);
         createNetwork(params());

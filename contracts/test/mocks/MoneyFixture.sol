@@ -44,7 +44,7 @@ abstract contract MoneyFixture is Test {
 
     function _deploy() internal {
         vm.warp(T0);
-        cairn = new Token(address(this), 1e9 * 1e18);
+        cairn = new Token(address(this), 1e9 * 1e18, address(0));
         oracle = new MockOracle();
         oracle.set(DOLLAR, 0, DOLLAR, 0);
         registry = new MockRegistry();

@@ -1,6 +1,6 @@
 // Generated from contracts/RewardsDistributor.sol by scripts/build-contracts.ts; do not edit.
 export const rewardsDistributorAbi = [
-  {"type":"constructor","inputs":[{"name":"registry_","type":"address"},{"name":"guardian_","type":"address"},{"name":"disputes_","type":"address"}],"stateMutability":"nonpayable"},
+  {"type":"constructor","inputs":[{"name":"registry_","type":"address"},{"name":"guardian_","type":"address"},{"name":"disputes_","type":"address"},{"name":"staking_","type":"address"}],"stateMutability":"nonpayable"},
   {"type":"error","name":"BadProof","inputs":[]},
   {"type":"error","name":"EpochNotOver","inputs":[{"name":"epoch","type":"uint32"}]},
   {"type":"error","name":"ExceedsAllocation","inputs":[{"name":"claimed","type":"uint128"},{"name":"allocated","type":"uint128"}]},
@@ -48,5 +48,6 @@ export const rewardsDistributorAbi = [
   {"type":"function","name":"registry","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"rootAt","inputs":[{"name":"net","type":"uint32"},{"name":"asset","type":"address"},{"name":"index","type":"uint32"}],"outputs":[{"name":"r","type":"tuple","components":[{"name":"root","type":"bytes32"},{"name":"total","type":"uint128"},{"name":"activeAt","type":"uint40"},{"name":"epoch","type":"uint32"},{"name":"index","type":"uint32"},{"name":"state","type":"uint8"}]}],"stateMutability":"view"},
   {"type":"function","name":"setPayout","inputs":[{"name":"to","type":"address"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"staking","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"veto","inputs":[{"name":"net","type":"uint32"},{"name":"asset","type":"address"},{"name":"index","type":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},
 ] as const

@@ -1,6 +1,6 @@
 // Generated from contracts/Token.sol by scripts/build-contracts.ts; do not edit.
 export const tokenAbi = [
-  {"type":"constructor","inputs":[{"name":"recipient","type":"address"},{"name":"supply","type":"uint256"}],"stateMutability":"nonpayable"},
+  {"type":"constructor","inputs":[{"name":"recipient","type":"address"},{"name":"supply","type":"uint256"},{"name":"minter_","type":"address"}],"stateMutability":"nonpayable"},
   {"type":"error","name":"ECDSAInvalidSignature","inputs":[]},
   {"type":"error","name":"ECDSAInvalidSignatureLength","inputs":[{"name":"length","type":"uint256"}]},
   {"type":"error","name":"ECDSAInvalidSignatureS","inputs":[{"name":"s","type":"bytes32"}]},
@@ -17,6 +17,7 @@ export const tokenAbi = [
   {"type":"error","name":"ERC3009UsedAuthorization","inputs":[{"name":"authorizer","type":"address"},{"name":"nonce","type":"bytes32"}]},
   {"type":"error","name":"InvalidAccountNonce","inputs":[{"name":"account","type":"address"},{"name":"currentNonce","type":"uint256"}]},
   {"type":"error","name":"InvalidShortString","inputs":[]},
+  {"type":"error","name":"NotMinter","inputs":[{"name":"caller","type":"address"}]},
   {"type":"error","name":"SafeCastOverflowedUintDowncast","inputs":[{"name":"bits","type":"uint8"},{"name":"value","type":"uint256"}]},
   {"type":"error","name":"StringTooLong","inputs":[{"name":"str","type":"string"}]},
   {"type":"event","name":"Approval","inputs":[{"name":"owner","type":"address","indexed":true},{"name":"spender","type":"address","indexed":true},{"name":"value","type":"uint256","indexed":false}],"anonymous":false},
@@ -34,6 +35,8 @@ export const tokenAbi = [
   {"type":"function","name":"cancelAuthorization","inputs":[{"name":"authorizer","type":"address"},{"name":"nonce","type":"bytes32"},{"name":"v","type":"uint8"},{"name":"r","type":"bytes32"},{"name":"s","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"decimals","inputs":[],"outputs":[{"name":"","type":"uint8"}],"stateMutability":"view"},
   {"type":"function","name":"eip712Domain","inputs":[],"outputs":[{"name":"fields","type":"bytes1"},{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"},{"name":"salt","type":"bytes32"},{"name":"extensions","type":"uint256[]"}],"stateMutability":"view"},
+  {"type":"function","name":"mint","inputs":[{"name":"to","type":"address"},{"name":"amount","type":"uint256"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"minter","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"name","inputs":[],"outputs":[{"name":"","type":"string"}],"stateMutability":"view"},
   {"type":"function","name":"nonces","inputs":[{"name":"owner","type":"address"}],"outputs":[{"name":"","type":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"permit","inputs":[{"name":"owner","type":"address"},{"name":"spender","type":"address"},{"name":"value","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"v","type":"uint8"},{"name":"r","type":"bytes32"},{"name":"s","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},

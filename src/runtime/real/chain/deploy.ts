@@ -133,7 +133,7 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
     RewardsDistributor: encodeDeployData({
       abi: rewardsDistributorAbi,
       bytecode: codes.RewardsDistributor,
-      args: [at.NetworkRegistry, config.guardian, none],
+      args: [at.NetworkRegistry, config.guardian, none, at.Staking],
     }),
     RootPublisher: encodeDeployData({
       abi: rootPublisherAbi,
