@@ -6,6 +6,7 @@ import { createS3Door } from './doors/s3/index.ts'
 import { createKernel, type Kernel } from './kernel/index.ts'
 import type { Redundancy } from './layout.ts'
 import { type KeyTable, openKeyTable } from './store/access-keys.ts'
+import { dropOldOrphans } from './store/adopt.ts'
 import { type Corrupt, repairAll } from './store/repair.ts'
 import { createServed } from './store/served.ts'
 import { takeSnapshot } from './store/snapshot.ts'
@@ -117,6 +118,10 @@ async function epochs(rt: BackendRuntime, options: StorageBackendOptions, store:
     const due = epoch * length + SYNC_AT * length
     if (epoch > done && now >= due) {
       done = epoch
+      await step(rt, 'dropping orphans', async () => {
+        const dropped = dropOldOrphans(store)
+        if (dropped > 0) rt.log.info('dropped pieces that nothing named for 30 days', { pieces: dropped })
+      })
       await step(rt, 'signing data sets', async () => {
         const report = await syncAll(store)
         if (report.signed + report.failed + report.missing > 0) rt.log.info('signed data sets', report)

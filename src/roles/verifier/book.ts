@@ -21,6 +21,10 @@ export interface Book {
   settled(epoch: Epoch, settlement: Digest): void
   mark(epoch: Epoch, state: EpochState): void
   lastSettled(before: Epoch): { epoch: Epoch; settlement: Digest } | null
+  /** Bundles of epochs before `epoch` that are still here, oldest first. */
+  bundlesBefore(epoch: Epoch, limit: number): readonly { readonly epoch: Epoch; readonly bundle: Digest }[]
+  /** Deletes an epoch's evidence; its settlement stays, since later ones follow from it. */
+  dropEvidence(at: Epoch, files: readonly Digest[]): Promise<void>
   saveFile(digest: Digest, bytes: Uint8Array): Promise<void>
   readFile(digest: Digest): Promise<Uint8Array | null>
 }
@@ -38,6 +42,8 @@ export function openBook(database: Database, disk: Disk): Book {
     collected: database.prepare("UPDATE verifier_epochs SET bundle = ?, state = 'collected' WHERE epoch = ?"),
     settled: database.prepare("UPDATE verifier_epochs SET settlement = ?, state = 'settled' WHERE epoch = ?"),
     mark: database.prepare('UPDATE verifier_epochs SET state = ? WHERE epoch = ?'),
+    old: database.prepare('SELECT epoch, bundle FROM verifier_epochs WHERE epoch < ? AND bundle IS NOT NULL ORDER BY epoch LIMIT ?'),
+    forget: database.prepare('UPDATE verifier_epochs SET bundle = NULL WHERE epoch = ?'),
     last: database.prepare(
       'SELECT epoch, settlement FROM verifier_epochs WHERE epoch < ? AND settlement IS NOT NULL ORDER BY epoch DESC LIMIT 1',
     ),
@@ -69,6 +75,13 @@ export function openBook(database: Database, disk: Disk): Book {
     lastSettled(before) {
       const row = sql.last.get(before)
       return row === null ? null : { epoch: epochOf(Number(row['epoch'])), settlement: digest(String(row['settlement'])) }
+    },
+    bundlesBefore: (epoch, limit) =>
+      sql.old.all(epoch, limit).map((row) => ({ epoch: epochOf(Number(row['epoch'])), bundle: digest(String(row['bundle'])) })),
+    async dropEvidence(at, files) {
+      // The row goes last: a crash in between leaves work for the next time and no file that nothing names.
+      for (const name of files) if ((await disk.read(path(name))) !== null) await disk.remove(path(name))
+      sql.forget.run(at)
     },
     async saveFile(name, bytes) {
       if ((await disk.read(path(name)))?.length !== bytes.length) await disk.replace(path(name), bytes)

@@ -12,6 +12,7 @@ import { serveFiles } from '../../resources/peers.ts'
 import type { Asking, Collected, Seen } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
 import { probeSubjects } from './probe.ts'
+import { pruneEvidence } from './prune.ts'
 import { once, settleEpoch, type VerifierParts } from './settle-epoch.ts'
 
 /** How often the verifier looks at the time: often enough for the shortest epochs. */
@@ -51,6 +52,7 @@ async function tick(parts: VerifierParts, signal: AbortSignal): Promise<void> {
   const running = Math.floor(now / network.epochSeconds)
   for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(running + ahead))
   await collect(parts, current, signal)
+  await pruneEvidence(parts, network.epochSeconds, now)
   for (let back = LOOK_BACK; back >= 1; back -= 1) {
     if (running < back) continue
     const epoch = epochOf(running - back)

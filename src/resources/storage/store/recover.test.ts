@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { adoptManifest, dropOldOrphans, readManifest } from './adopt.ts'
 import { concludeRecovery, recover } from './recover.ts'
 import { takeSnapshot } from './snapshot.ts'
+import { syncAll } from './sync.ts'
 import { bodyOf, createWorld, type Gateway, type Node, putOf, readAll } from './world.test-support.ts'
 
 const never = new AbortController().signal
@@ -134,6 +136,43 @@ test('nothing under a mnemonic is said to be nothing, and not recovered as an em
     recover({ ...again.store, keyring: { ...again.store.keyring, logName: new Uint8Array(32) } }, null, patient, never),
   ).catch((error: unknown) => String(error))
   assert.match(String(empty), /is it the right mnemonic/)
+  again.stop.abort()
+})
+
+test('what nobody names after a recovery is kept for 30 days, then leaves the sets, and named pieces stay', async () => {
+  const { world, gateway, run, put, replaced } = await ready()
+  await put('kept', 400_000)
+  await put('unknown', 300_000)
+  await world.clock.advance(3_000)
+  await run(() => syncAll(gateway.store))
+  const unknown = gateway.store.metadata.object('b', 'unknown')?.parts.flatMap((part) => part.segments) ?? []
+  const lostPieces = new Set(
+    unknown.flatMap(({ id }) => gateway.store.metadata.segments.get(id)?.pieces.map((piece) => piece.pieceId) ?? []),
+  )
+  assert.equal(lostPieces.size, 8)
+  const again = await replaced(1)
+  await run(() => recover(again.store, null, patient, never))
+  // As if it had been part of an upload that was never completed, which no log knows.
+  again.database.transaction(() => {
+    for (const piece of lostPieces) again.database.prepare('DELETE FROM pieces WHERE id = ?').run(piece)
+    again.database.prepare("DELETE FROM objects WHERE key = CAST('unknown' AS BLOB)").run()
+  })
+  for (const node of world.nodes) await run(() => adoptManifest(again.store, node.id))
+  const later = (days: number) => {
+    const clock = { ...world.clock, now: () => (world.clock.now() + days * 86_400_000) as ReturnType<typeof world.clock.now> }
+    return dropOldOrphans({ ...again.store, at: { ...again.store.at, clock } })
+  }
+  const held = async (): Promise<number> => {
+    const lists = await Promise.all(world.nodes.map((node) => readManifest(again.store, node.id)))
+    return lists.flatMap(({ entries }) => entries).filter(({ pieceId }) => lostPieces.has(pieceId)).length
+  }
+  assert.deepEqual([later(0), later(29)], [0, 0])
+  assert.equal(await run(held), 8)
+  assert.equal(later(31), 8)
+  assert.equal(later(31), 0)
+  assert.equal(await run(async () => (await syncAll(again.store)).signed), 8)
+  assert.equal(await run(held), 0)
+  assert.deepEqual(await run(() => readAll(again, 'kept')), world.bytes(400_000))
   again.stop.abort()
 })
 

@@ -26,8 +26,10 @@ export interface SegmentTable {
   count(): number
   /** `device` does not have this piece that it should: it leaves the set, and its shard counts as missing. */
   forget(device: DeviceId, piece: Digest): void
-  /** A piece that a provider keeps for this account and nothing here names: kept for 30 days, never signed away. */
+  /** A piece that a provider keeps for this account and nothing here names: kept for 30 days, and not signed away before. */
   addOrphan(device: DeviceId, entry: ManifestEntry): void
+  /** Notes orphans that are new at `now`, and drops those that were noted before `before` (both Unix ms): how many. */
+  sweepOrphans(now: number, before: number): number
   /** Pieces of a log batch, replicated whole. */
   addBatchPiece(batch: number, device: DeviceId, piece: Digest, size: number, root: Digest): void
   /** The log up to `upTo` is covered by a snapshot: its pieces leave the manifests, and those of all snapshots but `keep`. */
@@ -74,6 +76,11 @@ export function openSegmentTable(database: Database): SegmentTable {
     copies: database.prepare('SELECT id, device, signed FROM pieces WHERE device = ? AND segment IS NULL'),
     batches: database.prepare('SELECT id, device, signed FROM pieces WHERE batch <= ? AND batch <> ?'),
     adds: database.prepare('SELECT id, size, root FROM pieces WHERE device = ? AND signed = 0 ORDER BY id'),
+    // A piece that found an owner meanwhile, or is gone, is no orphan any more.
+    forgetOwned: database.prepare('DELETE FROM orphans WHERE piece NOT IN (SELECT id FROM pieces WHERE segment IS NULL AND batch IS NULL)'),
+    noteOrphans: database.prepare('INSERT OR IGNORE INTO orphans SELECT id, ? FROM pieces WHERE segment IS NULL AND batch IS NULL'),
+    oldOrphans: database.prepare('SELECT id, device, signed FROM pieces JOIN orphans ON piece = id WHERE since < ?'),
+    dropOrphan: database.prepare('DELETE FROM orphans WHERE piece = ?'),
     removes: database.prepare('SELECT piece FROM removals WHERE device = ? ORDER BY piece'),
     sign: database.prepare('UPDATE pieces SET signed = 1 WHERE id = ? AND device = ?'),
     removed: database.prepare('DELETE FROM removals WHERE device = ? AND piece = ?'),
@@ -157,6 +164,16 @@ export function openSegmentTable(database: Database): SegmentTable {
       const known = database.prepare('SELECT id FROM pieces WHERE id = ?').get(entry.pieceId)
       if (known === null) sql.addPiece.run(entry.pieceId, null, null, 0, device, entry.size, entry.root)
       sql.sign.run(entry.pieceId, device)
+    },
+    sweepOrphans(now, before) {
+      sql.forgetOwned.run()
+      sql.noteOrphans.run(now)
+      const old = sql.oldOrphans.all(before)
+      for (const row of old) {
+        drop(row)
+        sql.dropOrphan.run(row['id'] ?? null)
+      }
+      return old.length
     },
     addBatchPiece(batch, device, piece, size, root) {
       sql.addPiece.run(piece, null, batch, 0, device, size, root)

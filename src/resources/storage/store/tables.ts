@@ -48,8 +48,16 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT 
 INSERT INTO facts VALUES ('format', '1');
 `
 
+/** Added to format 1 without a new one: versions before it do not look at it. */
+const ORPHANS = 'CREATE TABLE IF NOT EXISTS orphans (piece TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID'
+
 /** Creates the tables of an empty database; refuses one written by another version. */
 export function openTables(database: Database): void {
+  openFormat(database)
+  database.exec(ORPHANS)
+}
+
+function openFormat(database: Database): void {
   const known = database.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'facts'").get()
   if (Number(known?.['n'] ?? 0) === 0) {
     database.transaction(() => database.exec(FORMAT_1))
