@@ -222,7 +222,7 @@ async function rebuild(
       verifiers: [],
       asOf: desk.access.asOf,
     })
-    concludeRecovery(backend.store)
+    concludeRecovery(backend.store, found)
     counts = { ...found, ...adopted, vouchers }
   } finally {
     await backend.close()

@@ -59,6 +59,30 @@ test('what may be lost is said when it is given up', async () => {
   again.stop.abort()
 })
 
+test('after a loss that was accepted the log goes on beside what the silent ones keep, and is recovered with it', async () => {
+  const { world, run, put, without, replaced } = await ready()
+  await without(world.nodes.slice(0, 2), () => put('given up', 200))
+  const again = await replaced(1)
+  for (const node of world.nodes.slice(2)) node.cut()
+  const report = await run(() => recover(again.store, null, { ...patient, allowLoss: true }, never))
+  concludeRecovery(again.store, report)
+  again.stop.abort()
+  for (const node of world.nodes) node.heal()
+  await world.clock.advance(20_000)
+  const second = await world.gateway({ life: 2, database: again.database })
+  for (const size of [11, 12, 13]) {
+    const stored = await run(() => second.store.objects.put(putOf(second, `new ${size}`, bodyOf(world.bytes(size)))))
+    assert.equal(stored.is, 'stored')
+  }
+  second.stop.abort()
+  const third = await world.gateway({ life: 3 })
+  const told = await run(() => recover(third.store, null, patient, never))
+  assert.deepEqual([told.objects, told.shortened], [4, null])
+  assert.equal(await run(() => readAll(third, 'given up')), 'no-key')
+  for (const size of [11, 12, 13]) assert.deepEqual(await run(() => readAll(third, `new ${size}`)), world.bytes(size))
+  third.stop.abort()
+})
+
 test('a log with a hole in it is refused although most providers answer', async () => {
   const { world, run, put, without, replaced } = await ready()
   const [a, b] = [world.nodes.slice(0, 2), world.nodes.slice(2, 4)]
@@ -121,7 +145,7 @@ test('a recovery that was cut off goes on where it was, once, and with the same 
   const report = await run(() => recover(again.store, pointer, patient, never))
   assert.equal(report.objects, 7)
   for (let n = 0; n < 6; n += 1) assert.deepEqual(await run(() => readAll(again, `after ${n}`)), world.bytes(100 + n))
-  concludeRecovery(again.store)
+  concludeRecovery(again.store, report)
   await assert.rejects(
     run(() => recover(again.store, pointer, patient, never)),
     /has metadata already/,

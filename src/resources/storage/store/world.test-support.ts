@@ -191,7 +191,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
   }
 
   async function gateway(
-    over: { storageRoot?: Uint8Array; redundancy?: Redundancy; sync?: boolean; life?: number } = {},
+    over: { storageRoot?: Uint8Array; redundancy?: Redundancy; sync?: boolean; life?: number; database?: Database } = {},
   ): Promise<Gateway> {
     const redundancy = over.redundancy ?? LOCAL_REDUNDANCY
     const inner = await createKernel({ compute, k: redundancy.k, n: redundancy.n, slabs: SLABS })
@@ -199,7 +199,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
     hub.crash(gatewayPeer)
     const network = hub.join(gatewayPeer, { listens: false })
     const runtime = createFakeRuntime({ prng: prng.fork(`gateway ${over.life ?? 0}`), compute, clock, crypto })
-    const database = openDatabase(':memory:')
+    const database = over.database ?? openDatabase(':memory:')
     const corrupt: Corrupt = new Set()
     const blamed: PlacedPiece[] = []
     const at = {
