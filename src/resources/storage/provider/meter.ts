@@ -56,7 +56,10 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
   const { clock } = options.runtime
   const running = new Map<Account, Running>()
   const standings = new Map<Account, Standing>()
-  for (const { account, ...meter } of ledger.meters()) running.set(account, { ...meter, keptBytes: keptBytesOf(account) })
+  // While this node was down it could prove nothing, so nobody could pay for it: a night off must not look like a payer's arrears.
+  for (const { account, ...meter } of ledger.meters()) {
+    running.set(account, { ...meter, since: Math.max(meter.since, clock.now()), keptBytes: keptBytesOf(account) })
+  }
 
   function of(account: Account): Running {
     const known = running.get(account)
