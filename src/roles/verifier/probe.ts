@@ -25,7 +25,13 @@ export async function probeSubjects(
   await Promise.all(
     subjects.map(async (subject) => {
       const said = answers.get(subject)
-      const found = said === undefined ? [] : await resource.observe(rt, asking, subject, said, until, signal)
+      if (said === undefined) return
+      // What goes wrong on this side, such as a socket that cannot be had, is nothing that was seen of the subject.
+      const found = await resource.observe(rt, asking, subject, said, until, signal).catch((error: unknown) => {
+        signal.throwIfAborted()
+        rt.log.warn('a subject was not looked at', { subject, why: String(error) })
+        return []
+      })
       if (found.length > 0) seen.set(subject, found)
     }),
   )
