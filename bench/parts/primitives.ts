@@ -16,7 +16,7 @@ export async function primitives(): Promise<Map<string, number>> {
   const plan = planMemory(K, N, 1, 1)
   const memory = new WebAssembly.Memory({ initial: plan.pages, maximum: plan.pages, shared: true })
   writeConstants(memory, plan)
-  const exports = instantiateKernel(await compileKernel(), memory)
+  const exports = instantiateKernel(compileKernel(), memory)
   const bytes = new Uint8Array(memory.buffer)
   const words = new Uint32Array(memory.buffer)
   const slab = plan.slabs[0] as number

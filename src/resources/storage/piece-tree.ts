@@ -40,11 +40,15 @@ export function depthOf(count: number): number {
 export const leafCount = (size: number): number => Math.ceil(size / LEAF_BYTES)
 export const frameCount = (size: number): number => Math.ceil(size / FRAME_BYTES)
 
-/** Roots of all-zero subtrees of height 0 … `height`. */
-function zeroRoots(hash: TreeHash, height: number): Uint8Array[] {
-  const roots: Uint8Array[] = [new Uint8Array(HASH_BYTES)]
-  for (let i = 0; i < height; i += 1) {
-    const below = roots[i] as Uint8Array
+/** The same few hashes are part of every tree, and a tree is built for every 64 KiB that arrive. */
+const knownZeroRoots = new WeakMap<TreeHash, Uint8Array[]>()
+
+/** Roots of all-zero subtrees of height 0 … `height` and perhaps beyond. Nobody may write to them. */
+function zeroRoots(hash: TreeHash, height: number): readonly Uint8Array[] {
+  const roots = knownZeroRoots.get(hash) ?? [new Uint8Array(HASH_BYTES)]
+  knownZeroRoots.set(hash, roots)
+  while (roots.length <= height) {
+    const below = roots[roots.length - 1] as Uint8Array
     roots.push(hash.sha256(below, below))
   }
   return roots
@@ -70,7 +74,7 @@ export interface Tree {
 export function buildTree(hash: TreeHash, leaves: Uint8Array, base = 0, old: Tree | null = null, unchanged = 0): Tree {
   const count = leaves.length / HASH_BYTES
   const depth = depthOf(count)
-  const zeros = zeroRoots(hash, base + depth).slice(base)
+  const zeros = zeroRoots(hash, base + depth).slice(base, base + depth + 1)
   const levels: Uint8Array[] = [leaves]
   let kept = Math.min(unchanged, old?.count ?? 0)
   for (let height = 0; height < depth; height += 1) {

@@ -181,6 +181,8 @@ test('a snapshot whose pointer was confirmed after all can be recovered from, an
 test('a snapshot whose pointer was refused leaves nothing behind', async () => {
   const { world, gateway, run, put } = await ready()
   await put('k', world.bytes(10))
+  // The last copies of its log batch come after the acknowledgement.
+  await world.clock.advance(3_000)
   const before = named(gateway)
   assert.equal(await run(() => takeSnapshot(gateway.store, null, async () => false, never)), false)
   assert.deepEqual(named(gateway), before)

@@ -86,6 +86,7 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     last: database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1'),
     add: database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)'),
     tried: database.prepare("SELECT value FROM facts WHERE name = 'log batch'"),
+    has: database.prepare('SELECT number FROM log_batches WHERE number = ?'),
     try: database.prepare("INSERT OR REPLACE INTO facts VALUES ('log batch', ?)"),
   }
   const row = sql.last.get()
@@ -122,22 +123,33 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     return { number, first, last, plain: batchSchema.encode({ number, first, last, previous: position.hash, entries }) }
   }
 
+  const release = (last: number): void => {
+    const done = waiters.filter((waiter) => waiter.seq <= last)
+    waiters = waiters.filter((waiter) => waiter.seq > last)
+    for (const waiter of done) waiter.resolve()
+  }
+
   const shipOne = async (signal: AbortSignal): Promise<boolean> => {
     const batch = nextBatch()
     if (batch === null) return false
     const sealed = sealBatch(at.crypto, keyring, batch.plain)
     const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
     const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
-    const [kept, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
+    const [{ kept, rest }, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
     const hash = digestOf(at.crypto.sha256(batch.plain))
+    const copies = (list: readonly Copy[]): void => {
+      for (const { device, pieceId } of list) metadata.segments.addBatchPiece(batch.number, device, pieceId, sealed.length, root)
+    }
     database.transaction(() => {
       sql.add.run(batch.number, batch.first, batch.last, hash)
-      for (const { device, pieceId } of kept) metadata.segments.addBatchPiece(batch.number, device, pieceId, sealed.length, root)
+      copies(kept)
     })
     position = { number: batch.number, last: batch.last, hash }
-    const done = waiters.filter((waiter) => waiter.seq <= position.last)
-    waiters = waiters.filter((waiter) => waiter.seq > position.last)
-    for (const waiter of done) waiter.resolve()
+    // Kept by enough is kept: neither who waits for this batch nor the next one waits for the slowest.
+    void rest.then((late) => {
+      if (late.length > 0 && !signal.aborted && sql.has.get(batch.number) !== null) database.transaction(() => copies(late))
+    })
+    release(position.last)
     return true
   }
 
@@ -183,41 +195,55 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
   }
 }
 
-/** Gives whole copies of `bytes` to up to n providers; those that fsynced it. Throws NOT_DURABLE below `ack`. */
+/** Once enough keep it, the others get so many times as long as those took. */
+const STRAGGLER_FACTOR = 3
+const STRAGGLER_MS_MIN = 200
+
+interface Copy {
+  readonly device: DeviceId
+  readonly pieceId: Digest
+}
+
+/**
+ * Gives whole copies of `bytes` to up to n providers. Resolves once `ack` have fsynced theirs, with these and a promise,
+ * which never rejects, of those that come in time after them. Throws NOT_DURABLE below `ack`.
+ */
 export async function replicate(
   parts: WriterParts,
   bytes: Uint8Array,
   idOn: (device: DeviceId) => Digest,
   signal: AbortSignal,
-): Promise<readonly { device: DeviceId; pieceId: Digest }[]> {
+): Promise<{ readonly kept: readonly Copy[]; readonly rest: Promise<readonly Copy[]> }> {
   const { at, providers } = parts
   const { n, ack } = at.redundancy
   const placement = place(at.crypto, providers.candidates(), keepSeed, { want: n, least: ack, total: n })
   if (!placement.ok) throw new CairnError('NO_PROVIDERS', { need: ack, have: placement.have, why: placement.why })
-  const kept: { device: DeviceId; pieceId: Digest }[] = []
-  await new Promise<void>((resolve) => {
-    let open = placement.devices.length
-    const settle = (): void => {
-      open -= 1
-      if (open === 0) resolve()
-      else if (kept.length === ack) at.clock.sleep(TIMING.straggler, signal).then(resolve, resolve)
-    }
-    for (const device of placement.devices) {
-      const pieceId = idOn(device)
-      putWhole(parts, device, pieceId, bytes, signal).then(
-        () => {
-          kept.push({ device, pieceId })
-          settle()
-        },
-        (error: unknown) => {
-          at.log.debug('a provider kept no copy', { device, why: String(error) })
-          settle()
-        },
-      )
+  const began = at.clock.monotonic()
+  const kept: Copy[] = []
+  const enough = Promise.withResolvers<void>()
+  const late = new AbortController()
+  const puts = placement.devices.map(async (device) => {
+    const pieceId = idOn(device)
+    try {
+      await putWhole(parts, device, pieceId, bytes, AbortSignal.any([signal, late.signal]))
+      kept.push({ device, pieceId })
+      if (kept.length === ack) enough.resolve()
+    } catch (error) {
+      at.log.debug('a provider kept no copy', { device, why: String(error) })
     }
   })
+  const all = Promise.all(puts)
+  await Promise.race([enough.promise, all])
   if (kept.length < ack) throw new CairnError('NOT_DURABLE', { what: 'a log batch', need: ack, have: kept.length, why: 'providers failed' })
-  return [...kept]
+  const first = [...kept]
+  const patience = Math.max(STRAGGLER_MS_MIN, STRAGGLER_FACTOR * (at.clock.monotonic() - began))
+  const limit = at.clock.deadline('a straggling copy', Math.min(patience, TIMING.straggler), signal)
+  limit.signal.addEventListener('abort', () => late.abort(limit.signal.reason))
+  const rest = all.then(() => {
+    limit[Symbol.dispose]()
+    return kept.slice(first.length)
+  })
+  return { kept: first, rest }
 }
 
 /** The log prefers the same providers from batch to batch, so that connections stay warm. */
@@ -226,7 +252,10 @@ const keepSeed = new Uint8Array(32)
 async function putWhole(parts: WriterParts, device: DeviceId, pieceId: Digest, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const { at, providers, orders } = parts
   const io = await providers.open(device, signal)
+  const stop = (): void => io.abort(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
   try {
+    signal.throwIfAborted()
     await sendRequest(io, { op: 'put', order: orders.sign('put', device, pieceId, bytes.length), size: bytes.length })
     for (let from = 0; from < bytes.length; from += FRAME_BYTES) await io.send(bytes.subarray(from, from + FRAME_BYTES))
     await receiveReply(at.clock, io, 'stored')
@@ -236,5 +265,7 @@ async function putWhole(parts: WriterParts, device: DeviceId, pieceId: Digest, b
     io.abort(error)
     if (!(error instanceof Refusal) && !signal.aborted) providers.bad(device, error)
     throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

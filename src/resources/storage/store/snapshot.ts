@@ -181,8 +181,9 @@ async function prepare(parts: StoreParts, last: Pointer | null, signal: AbortSig
   const head = snapshotHead.encode({ seq, batch, last: lastEntry, hash, key, part: partSchema.encode(part) })
   const nonce = at.random.bytes(12)
   const sealed = concat([nonce, at.crypto.seal(keyring.log, nonce, utf8('snapshot'), head)])
-  const kept = await replicate(parts, sealed, (device) => snapshotPiece(at.crypto, keyring, seq, device), signal)
+  const { kept, rest } = await replicate(parts, sealed, (device) => snapshotPiece(at.crypto, keyring, seq, device), signal)
   const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
+  const copies = [...kept, ...(await rest)]
   const pending = {
     seq: seq.toString(),
     digest: digestOf(at.crypto.sha256(sealed)),
@@ -192,7 +193,7 @@ async function prepare(parts: StoreParts, last: Pointer | null, signal: AbortSig
   }
   database.transaction(() => {
     for (const segment of part.segments) metadata.segments.add(segment)
-    for (const copy of kept) metadata.segments.addBatchPiece(-Number(seq), copy.device, copy.pieceId, sealed.length, root)
+    for (const copy of copies) metadata.segments.addBatchPiece(-Number(seq), copy.device, copy.pieceId, sealed.length, root)
     setFact(parts, PENDING, JSON.stringify(pending))
   })
   return pending

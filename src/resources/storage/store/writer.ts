@@ -224,28 +224,26 @@ async function cutStragglers(parts: WriterParts, writers: readonly PieceWriter[]
   const { at } = parts
   const { ack } = at.redundancy
   const done = new Set<PieceWriter>()
-  const timer = new AbortController()
-  const limit = (ms: number, least: number): Promise<void> =>
-    at.clock.sleep(ms, timer.signal).then(
-      () => {
-        if (done.size < least) return
-        for (const writer of writers) {
-          if (!done.has(writer)) fail(parts, writer, new CairnError('DEADLINE', { what: 'a straggling piece', ms }))
-        }
-      },
-      () => undefined,
-    )
-  let straggling: Promise<void> | null = null
+  // Deadlines that are let go cost nothing; a wait that is broken off would make an error for each stripe.
+  using limits = new DisposableStack()
+  const limit = (ms: number, least: number): void => {
+    const { signal } = limits.use(at.clock.deadline('a straggling piece', ms))
+    signal.addEventListener('abort', () => {
+      if (done.size < least) return
+      for (const writer of writers) if (!done.has(writer)) fail(parts, writer, signal.reason)
+    })
+  }
+  let straggling = false
   const all = waits.map((wait, i) =>
     wait.then(() => {
       done.add(writers[i] as PieceWriter)
-      if (done.size >= ack && straggling === null) straggling = limit(TIMING.straggler, ack)
+      if (done.size < ack || straggling) return
+      straggling = true
+      limit(TIMING.straggler, ack)
     }),
   )
-  const hard = limit(TIMING.message, 0)
+  limit(TIMING.message, 0)
   await Promise.all(all)
-  timer.abort()
-  await Promise.all([hard, straggling])
   const alive = writers.filter((writer) => !writer.failed).length
   if (alive < ack)
     throw new CairnError('NOT_DURABLE', { what: 'a segment', need: ack, have: alive, why: 'providers failed during the write' })
