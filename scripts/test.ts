@@ -27,7 +27,7 @@ const WHOLE = [
  * Run by name (`./cairn test e2e/faults`, `./cairn test simulation`) and not with everything: they have not yet been seen
  * to pass on a machine of their own, and drive clients or virtual weeks for many minutes.
  */
-const BY_NAME = [/^test\/clients\//, /^test\/e2e\/(cli|clients|cheaters|faults)\.test\.ts$/, /^test\/simulation\.test\.ts$/]
+const BY_NAME = [/^test\/clients\//, /^test\/e2e\/(cli|clients|cheaters|faults|reads)\.test\.ts$/, /^test\/simulation\.test\.ts$/]
 /** A whole network takes its time to start, to settle epochs and to stop. */
 const WHOLE_MS_MAX = 10 * 60_000
 

@@ -74,6 +74,8 @@ export const gatewayConfig = z.strictObject({
   firstKey: z.strictObject({ accessKey: z.string().max(128), secretKey: z.string().max(128) }).optional(),
   /** Where settlements and evidence are fetched. */
   verifiers: peers,
+  /** What verifiers may read in this customer's name, in parts per million of what keeping costs; 0 for nothing. */
+  readsPpm: z.number().int().min(0).max(1e15).optional(),
 })
 export type GatewayConfig = z.output<typeof gatewayConfig>
 

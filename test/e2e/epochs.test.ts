@@ -1,12 +1,8 @@
 /** An epoch from evidence to money, on real processes; and what an operator gets when its customer is gone for good. */
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { networkId } from '../../src/protocol/ids.ts'
-import { bundleSchema } from '../../src/resources/evidence.ts'
-import { observationSchema, type StorageObservation } from '../../src/resources/storage/index.ts'
 import { assertBalanced, type Books, type Money, openBooks } from './books.ts'
 import { startNetwork, type TestNetwork, until } from './network.ts'
 import { type Customer, createCustomer } from './objects.ts'
@@ -16,18 +12,6 @@ const EPOCH_SECONDS = 20
 /** Many epochs: a machine under load misses some, which costs time and no promise. */
 const EPOCHS_MS = 240_000
 const OBJECT_BYTES = 4 * 1024 * 1024
-
-/** Every read that is part of a published epoch's evidence. */
-async function observations(network: TestNetwork, books: Books): Promise<readonly StorageObservation[]> {
-  const settled = await Promise.all(books.index.view.roots(NET).map((root) => books.settlement(root.dataHash)))
-  const names = new Set(settled.flatMap(({ bundles }) => bundles))
-  const bundles = await Promise.all(
-    [...names].map((name) => readFile(join(network.folder, 'verifier', 'evidence', name.slice(2, 4), name.slice(2)))),
-  )
-  return bundles
-    .flatMap((bytes) => bundleSchema.decode(bytes).subjects)
-    .flatMap((subject) => (subject.observations ?? []).map(({ bytes }) => observationSchema.decode(bytes)))
-}
 
 describe('epochs of a network', () => {
   let network: TestNetwork
@@ -62,23 +46,6 @@ describe('epochs of a network', () => {
     const signed = await books.signed()
     for (const [operator, redeemed] of money.redeemed) assert(redeemed <= (signed.get(operator) ?? 0n), 'nothing is redeemed unsigned')
     for (const root of books.index.view.roots(NET)) assert(root.state === 'active' || root.state === 'pending')
-  })
-
-  test('verifiers read what providers keep, with the customer’s orders, and find it served', async () => {
-    const kinds = await until(
-      'reads of a published epoch',
-      async () => {
-        const seen = await observations(network, books)
-        return seen.length >= 8 ? seen.map(({ is }) => is) : null
-      },
-      EPOCHS_MS,
-    )
-    assert(kinds.includes('served'), kinds.join())
-    assert(!kinds.includes('corrupt') && !kinds.includes('refused'), kinds.join())
-    for (const root of books.index.view.roots(NET)) {
-      const codes = (await books.settlement(root.dataHash)).scores.flatMap(({ reasons }) => reasons.map(({ code }) => code))
-      assert(!codes.includes('unretrievable'), codes.join())
-    }
   })
 
   test('an auditor recomputes every published epoch from its evidence', async () => {

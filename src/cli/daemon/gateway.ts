@@ -69,7 +69,7 @@ export async function gatewayDaemon(folder: string): Promise<never> {
         },
         life.signal,
       ),
-      giveTickets({ rt, payer: owner, sessionKey, verifiers, grant: grantReads(gateway.store) }, life.signal),
+      giveTickets({ rt, payer: owner, sessionKey, verifiers, grant: grantReads(gateway.store, config.readsPpm) }, life.signal),
     ])
     running.catch((error: unknown) => {
       if (life.signal.aborted) return
