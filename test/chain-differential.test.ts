@@ -16,16 +16,8 @@ import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../src/pr
 import type { ChainCall } from '../src/runtime/chain.ts'
 import { createFakeChain, type FakeChain } from '../src/runtime/fake/chain/index.ts'
 import { ABIS, decodeRevert, encodeCall } from '../src/runtime/real/chain/contracts.ts'
-import {
-  type Anvil,
-  createRpc,
-  DEV_MNEMONIC,
-  type Deployment,
-  deployContracts,
-  openTxQueue,
-  type Rpc,
-  startAnvil,
-} from '../src/runtime/real/chain/index.ts'
+import { deployContracts } from '../src/runtime/real/chain/deploy.ts'
+import { type Anvil, createRpc, DEV_MNEMONIC, type Deployment, openTxQueue, type Rpc, startAnvil } from '../src/runtime/real/chain/index.ts'
 import type { Receipt } from '../src/runtime/real/chain/rpc.ts'
 import { createClock, createCrypto, createRandom, openDatabase } from '../src/runtime/real/index.ts'
 import { present } from '../src/std/assert.ts'

@@ -12,11 +12,11 @@ import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../
 import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts'
 import { SCOPE } from '../../runtime/chain.ts'
 import type { Clock, Database, Log } from '../../runtime/index.ts'
+import { deployContracts } from '../../runtime/real/chain/deploy.ts'
 import {
   createRpc,
   createSigner,
   type Deployment,
-  deployContracts,
   encodeCall,
   loadDeployment,
   openTxQueue,

@@ -1,4 +1,8 @@
-import { type Abi, decodeErrorResult, decodeEventLog, encodeFunctionData } from 'viem'
+import type { Abi } from 'ox/Abi'
+import * as AbiError from 'ox/AbiError'
+import * as AbiEvent from 'ox/AbiEvent'
+import * as AbiFunction from 'ox/AbiFunction'
+import * as AbiParameters from 'ox/AbiParameters'
 import { creditsAbi } from '../../../protocol/abi/credits.ts'
 import { delegationsAbi } from '../../../protocol/abi/delegations.ts'
 import { deploymentAbi } from '../../../protocol/abi/deployment.ts'
@@ -31,13 +35,28 @@ export const ABIS: { readonly [K in keyof Addresses]: Abi } = {
   publisher: rootPublisherAbi,
 }
 
-/** Every custom error of every contract: a call may fail in a contract that it calls in turn. */
-const ERRORS: Abi = [...Object.values(ABIS), deploymentAbi].flatMap((abi) => abi.filter((item) => item.type === 'error'))
+/** Every custom error of every contract, by its first four bytes: a call may fail in a contract that it calls in turn. */
+const ERRORS = new Map<string, AbiError.AbiError>(
+  [...Object.values(ABIS), deploymentAbi].flatMap((abi: Abi) =>
+    abi.filter((item) => item.type === 'error').map((item) => [AbiError.getSelector(item), item] as const),
+  ),
+)
+
+/** Events of each contract by their first topic. */
+const EVENTS = new Map<string, ReadonlyMap<string, AbiEvent.AbiEvent>>(
+  Object.entries(ABIS).map(([contract, abi]) => [
+    contract,
+    new Map(abi.filter((item) => item.type === 'event').map((item) => [AbiEvent.getSelector(item), item] as const)),
+  ]),
+)
 
 /** The call's ABI encoding. Throws `CONFIG` for a function or arguments that the contract does not have. */
 export function encodeCall(call: ChainCall): Hex {
   try {
-    return encodeFunctionData({ abi: ABIS[call.contract], functionName: call.function, args: [...call.args] })
+    const args: readonly unknown[] = call.args
+    // Overloads are told apart by their arguments, as Solidity does.
+    const found = AbiFunction.fromAbi<Abi, string, readonly unknown[]>(ABIS[call.contract], call.function, { args })
+    return AbiFunction.encodeData(found, args)
   } catch (cause) {
     const what = `${call.contract}.${call.function}`
     throw new CairnError('CONFIG', { what, why: cause instanceof Error ? cause.message : String(cause), fix: 'see its ABI' }, { cause })
@@ -52,11 +71,11 @@ export interface Revert {
 /** The custom error that revert data names, with its arguments by name. */
 export function decodeRevert(data: Hex, why: string): Revert {
   if (data === '0x') return { error: 'Reverted', data: { why } }
+  const error = ERRORS.get(data.slice(0, 10))
   try {
-    const decoded = decodeErrorResult({ abi: ERRORS, data })
-    const inputs = decoded.abiItem.type === 'error' ? decoded.abiItem.inputs : []
-    const values: readonly unknown[] = decoded.args ?? []
-    return { error: decoded.errorName, data: Object.fromEntries(inputs.map((input, i) => [input.name ?? String(i), values[i]])) }
+    if (error === undefined) throw new Error('no contract has it')
+    const values: readonly unknown[] = AbiParameters.decode(error.inputs, `0x${data.slice(10)}`)
+    return { error: error.name, data: Object.fromEntries(error.inputs.map((input, i) => [input.name ?? String(i), values[i]])) }
   } catch {
     return { error: 'Unknown', data: { bytes: data.slice(0, 2 + 2 * 256), why } }
   }
@@ -65,17 +84,17 @@ export function decodeRevert(data: Hex, why: string): Revert {
 /** An event by name, with its arguments by name; null for one that the ABI does not have. */
 export function decodeEvent(contract: keyof Addresses, log: RawLog): { name: string; args: Readonly<Record<string, unknown>> } | null {
   const [first, ...rest] = log.topics
-  if (first === undefined) return null
+  const event = first === undefined ? undefined : EVENTS.get(contract)?.get(first)
+  if (first === undefined || event === undefined) return null
   try {
-    const decoded = decodeEventLog({ abi: ABIS[contract], topics: [first, ...rest], data: log.data })
-    const args: unknown = decoded.args
-    return { name: decoded.eventName ?? '', args: typeof args === 'object' && args !== null ? fieldsOf(args) : {} }
+    const args: unknown = AbiEvent.decode(event, { topics: [first, ...rest], data: log.data })
+    return { name: event.name, args: typeof args === 'object' && args !== null ? fieldsOf(args) : {} }
   } catch {
     return null
   }
 }
 
-/** viem writes addresses with mixed case as a checksum; ids here are lower case, so that equal ones are equal strings. */
+/** ox writes addresses with mixed case as a checksum; ids here are lower case, so that equal ones are equal strings. */
 function plain(value: unknown): unknown {
   if (typeof value === 'string') return value.startsWith('0x') ? value.toLowerCase() : value
   if (Array.isArray(value)) return value.map(plain)

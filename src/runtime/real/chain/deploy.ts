@@ -1,5 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { encodeDeployData, encodeFunctionData, type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
@@ -17,10 +16,8 @@ import { rootPublisherAbi } from '../../../protocol/abi/root-publisher.ts'
 import { stakingAbi } from '../../../protocol/abi/staking.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
-import { type Account, type Address, address, digest } from '../../../protocol/ids.ts'
-import { utf8 } from '../../../std/bytes.ts'
+import type { Account, Address } from '../../../protocol/ids.ts'
 import type { Addresses } from '../../chain.ts'
-import { replaceFile } from './anvil-state.ts'
 import {
   type AddressBook,
   CREATE2_PROXY,
@@ -31,6 +28,7 @@ import {
   nameBytes,
   predict,
 } from './deployment-addresses.ts'
+import type { Deployment } from './deployment-file.ts'
 import type { Rpc } from './rpc.ts'
 import type { TxQueue } from './tx-queue.ts'
 
@@ -49,19 +47,6 @@ export interface DeploymentConfig {
   /** May propose another oracle; `veto` a root. The deployer locally. */
   readonly authority: Account
   readonly guardian: Account
-}
-
-export interface Deployment {
-  readonly chainId: number
-  /** Hash of the chain's first block. */
-  readonly chain: string
-  /** Names code and configuration; another release has other addresses. */
-  readonly release: string
-  readonly factory: Address
-  readonly oracle: Address
-  /** Nothing of this deployment is older than this block. */
-  readonly fromBlock: bigint
-  readonly addresses: Addresses
 }
 
 /** Deploying is two dozen transactions in a few blocks; a minute covers a slow public chain's blocks too. */
@@ -241,50 +226,4 @@ async function verifyCode(rpc: Rpc, at: AddressBook): Promise<void> {
     if (codes[i] !== '0x') return
     throw new CairnError('CONFIG', { what: `contract ${name}`, why: `there is no code at ${at[name]}`, fix: 'deploy again' })
   })
-}
-
-// -------------------------------------------------------------- deployment.json
-
-const addressType = z.string().transform(address)
-const deploymentType = z.object({
-  chainId: z.number().int().positive(),
-  chain: z.string().transform(digest),
-  release: z.string(),
-  factory: addressType,
-  oracle: addressType,
-  fromBlock: z.string().regex(/^\d+$/).transform(BigInt),
-  addresses: z.object({
-    token: addressType,
-    credits: addressType,
-    escrow: addressType,
-    networks: addressType,
-    devices: addressType,
-    staking: addressType,
-    delegations: addressType,
-    pointers: addressType,
-    evidence: addressType,
-    rewards: addressType,
-    publisher: addressType,
-  }),
-})
-
-/** Writes `deployment.json`, which every process of a data folder reads. */
-export async function saveDeployment(path: string, deployment: Deployment): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await replaceFile(path, utf8(`${JSON.stringify({ ...deployment, fromBlock: deployment.fromBlock.toString() }, null, 2)}\n`))
-}
-
-/** The saved deployment, or null when there is none. Throws `MALFORMED`. */
-export async function loadDeployment(path: string): Promise<Deployment | null> {
-  const text = await readFile(path, 'utf8').catch(() => null)
-  return text === null ? null : parseDeployment(text)
-}
-
-/** A deployment from its JSON, such as a network's descriptor carries it. Throws `MALFORMED`. */
-export function parseDeployment(text: string): Deployment {
-  try {
-    return deploymentType.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new CairnError('MALFORMED', { what: 'deployment.json', why: cause instanceof Error ? cause.message : String(cause) }, { cause })
-  }
 }

@@ -1,5 +1,7 @@
-import { keccak256, parseTransaction } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import * as OxAddress from 'ox/Address'
+import * as Hash from 'ox/Hash'
+import * as Secp256k1 from 'ox/Secp256k1'
+import * as TxEnvelopeEip1559 from 'ox/TxEnvelopeEip1559'
 import { CairnError, isCairnError } from '../../../protocol/errors.ts'
 import { type Account, account as accountOf, digest, type Hex } from '../../../protocol/ids.ts'
 import { toHex } from '../../../std/bytes.ts'
@@ -66,6 +68,9 @@ const REVERT_WORDS = /revert|insufficient funds|out of gas|exceeds (block )?gas|
 /** Whether the node refused because of the call, and not because of itself (rate limits, internal errors). */
 const isRevert = (refusal: Refusal): boolean => refusal.code === 3 || refusal.data !== '0x' || REVERT_WORDS.test(refusal.why)
 
+/** What we signed and kept. */
+const transactionOf = (raw: Hex) => TxEnvelopeEip1559.deserialize(raw as TxEnvelopeEip1559.Serialized)
+
 interface Waiter {
   readonly promise: Promise<CallOutcome>
   readonly resolve: (outcome: CallOutcome) => void
@@ -73,8 +78,8 @@ interface Waiter {
 
 export function openTxQueue(options: TxQueueOptions): TxQueue {
   const { rpc, clock, log, chainId } = options
-  const wallet = privateKeyToAccount(`0x${toHex(options.secret)}`)
-  const self = accountOf(wallet.address)
+  const privateKey: Hex = `0x${toHex(options.secret)}`
+  const self = accountOf(OxAddress.fromPublicKey(Secp256k1.getPublicKey({ privateKey })))
   const journal: Journal = openJournal(options.database, options.chain, self)
   const confirmations = BigInt(options.confirmations)
   const waiters = new Map<number, Waiter>()
@@ -98,12 +103,11 @@ export function openTxQueue(options: TxQueueOptions): TxQueue {
 
   // ---------------------------------------------------------------- signing
 
-  async function sign(intent: Intent, gas: bigint, nonce: number, baseFee: bigint, tip: bigint): Promise<{ raw: Hex; hash: Hex }> {
+  function sign(intent: Intent, gas: bigint, nonce: number, baseFee: bigint, tip: bigint): { raw: Hex; hash: Hex } {
     const padded = (gas * GAS_MARGIN_PERCENT) / 100n + GAS_MARGIN
-    const raw = await wallet.signTransaction({
-      type: 'eip1559',
+    const envelope = TxEnvelopeEip1559.from({
       chainId,
-      nonce,
+      nonce: BigInt(nonce),
       gas: padded > GAS_MAX ? GAS_MAX : padded,
       maxFeePerGas: BASE_FEE_FACTOR * baseFee + tip,
       maxPriorityFeePerGas: tip,
@@ -111,7 +115,9 @@ export function openTxQueue(options: TxQueueOptions): TxQueue {
       data: intent.data,
       ...(intent.to === null ? {} : { to: intent.to }),
     })
-    return { raw, hash: keccak256(raw) }
+    const signature = Secp256k1.sign({ payload: TxEnvelopeEip1559.getSignPayload(envelope), privateKey })
+    const raw = TxEnvelopeEip1559.serialize(envelope, { signature })
+    return { raw, hash: Hash.keccak256(raw) }
   }
 
   /** Simulates, signs, writes down, sends. The nonce once the transaction is durable, or why it is refused. */
@@ -128,7 +134,7 @@ export function openTxQueue(options: TxQueueOptions): TxQueue {
     }
     const highest = journal.open().at(-1)?.nonce ?? -1
     const nonce = Math.max(pending, highest + 1)
-    const { raw, hash } = await sign(intent, gas, nonce, head?.baseFee ?? 0n, tip)
+    const { raw, hash } = sign(intent, gas, nonce, head?.baseFee ?? 0n, tip)
     journal.add({ nonce, hash, raw, key: intent.key ?? null, label: intent.label, block: null, outcome: null })
     sentAt.set(nonce, clock.monotonic())
     await broadcast(nonce, raw, intent.label)
@@ -202,7 +208,7 @@ export function openTxQueue(options: TxQueueOptions): TxQueue {
 
   async function outcomeOf(row: JournalRow, receipt: Receipt): Promise<CallOutcome> {
     if (receipt.ok) return { is: 'confirmed', hash: digest(row.hash), block: receipt.block }
-    const tx = parseTransaction(row.raw)
+    const tx = transactionOf(row.raw)
     if (tx.to === undefined || tx.to === null) return { is: 'reverted', error: 'CreationFailed', data: {} }
     // Replayed on the state before its block: close enough to name the error, which only people read.
     const answer = await rpc.call(self, tx.to, tx.data ?? '0x', receipt.block - 1n)
@@ -235,7 +241,7 @@ export function openTxQueue(options: TxQueueOptions): TxQueue {
     if (clock.monotonic() - since < DISPLACED_MS || (await rpc.known(row.hash))) return
     log.warn('another program uses this account: a transaction gets a new nonce', { account: self, nonce: row.nonce, label: row.label })
     missingSince.delete(row.nonce)
-    const tx = parseTransaction(row.raw)
+    const tx = transactionOf(row.raw)
     const waiter = waiters.get(row.nonce)
     waiters.delete(row.nonce)
     journal.drop(row.nonce)
