@@ -28,6 +28,24 @@ const COINBASE_BASE = 0xc0de0000n
 
 const BENT: Readonly<Record<string, string>> = { '<': '<=', '<=': '<', '>': '>=', '>=': '>', '==': '!=', '!=': '==' }
 
+/** Where tests of parts are that have no file of their own. */
+const FOLDER_TESTS: readonly (readonly [string, string])[] = [
+  ['/escrow/', 'Escrow*'],
+  ['/Escrow.sol', 'Escrow*'],
+  ['/staking/', 'Staking*'],
+  ['/Staking.sol', 'Staking*'],
+  ['/disputes/', 'Dispute*'],
+]
+const HOMES: Readonly<Record<string, string>> = {
+  DeviceKeys: 'DeviceRegistry',
+  MintLimit: 'Credits',
+  PriceBand: 'Credits',
+  RootPublisher: 'RewardsDistributor',
+  StorageTree: 'StorageProofs',
+  Shares: 'StakingPools',
+  ThawWeeks: 'Staking*',
+}
+
 interface Node {
   readonly nodeType: string
   readonly src: string
@@ -231,16 +249,11 @@ function forge(id: number, args: readonly string[]): Promise<Run> {
 
 /** The tests nearest to a file: most mutants die there in a second. */
 function nearest(file: string): string {
-  if (file.includes('/escrow/') || file.endsWith('/Escrow.sol')) return 'contracts/test/Escrow*.t.sol'
+  const folder = FOLDER_TESTS.find(([part]) => file.includes(part))
+  if (folder !== undefined) return `contracts/test/${folder[1]}.t.sol`
   const name = file.slice(file.lastIndexOf('/') + 1, -'.sol'.length)
   const own = existsSync(join(root, `contracts/test/${name}.t.sol`))
-  const homes: Record<string, string> = {
-    DeviceKeys: 'DeviceRegistry',
-    MintLimit: 'Credits',
-    PriceBand: 'Credits',
-    RootPublisher: 'RewardsDistributor',
-  }
-  return `contracts/test/${own ? name : (homes[name] ?? 'Deployment')}.t.sol`
+  return `contracts/test/${own ? name : (HOMES[name] ?? 'Deployment')}.t.sol`
 }
 
 async function survives(mutant: Mutant): Promise<boolean> {

@@ -200,6 +200,35 @@ contract StakingPoolsTest is World {
         assertEq(staking.withdrawDelegated(alice, NET, 0, week), 45_000e18, "paid in full");
     }
 
+    /// Threat 15: leaving the moment before a slash leaves nobody out.
+    function test_Threat15_LeavingBeforeASlashDoesNotEscapeIt() public {
+        uint128 shares = _delegate(bob, 10_000e18);
+        vm.prank(alice);
+        uint32 own = staking.unbond(NET, SELF);
+        (uint32 week,) = _undelegate(bob, shares);
+        vm.warp(block.timestamp + THAW - 1);
+        assertEq(_slash(4_000e18), 4_000e18, "a fifth of all");
+        assertEq(staking.bucketOf(alice, NET, own), SELF - 4_000e18, "the operator's first");
+        vm.warp(block.timestamp + 1);
+        assertTrue(block.timestamp <= uint256(week) * 1 weeks, "nothing matured before the thaw");
+    }
+
+    /// Threat 31: what others do adds nothing to what a slash walks or a delegator pays.
+    function test_Threat31_ManyDelegatorsMakeNothingDearer() public {
+        _delegate(bob, 1_000e18);
+        uint256 before = vm.snapshotState();
+        vm.prank(slasher);
+        staking.slash(alice, NET, 12_000e18, address(0), 0);
+        uint256 alone = lastGas();
+        vm.revertToState(before);
+        for (uint160 i = 1; i <= 50; ++i) {
+            _delegate(address(0xDD00 + i), 1e18);
+        }
+        vm.prank(slasher);
+        staking.slash(alice, NET, 12_000e18, address(0), 0);
+        assertLe(lastGas(), alone + 100, "the same for fifty more");
+    }
+
     function test_ASlashOfSelfSparesDelegatorsAndStaysOwed() public {
         _delegate(bob, 90_000e18);
         vm.prank(slasher);

@@ -1,0 +1,8 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { storageVectors, VECTORS_PATH } from '../scripts/storage-vectors.ts'
+
+test('the contract judges the proofs that this code makes: its vectors are fresh', async () => {
+  assert.equal(await readFile(VECTORS_PATH, 'utf8'), await storageVectors(), 'run: node scripts/storage-vectors.ts')
+})
