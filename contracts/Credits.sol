@@ -13,6 +13,7 @@ import {ICredits} from "./interfaces/ICredits.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IUpdatableOracle} from "./interfaces/IUpdatableOracle.sol";
 import {MintLimit} from "./libraries/MintLimit.sol";
+import {Pause} from "./libraries/Pause.sol";
 import {PriceBand} from "./oracle/PriceBand.sol";
 
 /// @title Credits: bought with CAIRN, spent through Escrow, turned back into CAIRN by those who earned them.
@@ -26,7 +27,8 @@ import {PriceBand} from "./oracle/PriceBand.sol";
 /// nobody ever takes more than the pro rata share, nobody gains by running first.
 ///
 /// **Prices.** Buying uses the low end of the oracle's band and redeeming the high end, and everything rounds against
-/// whoever acts, so that no round trip gains. A missing price stops mint and redeem and nothing else.
+/// whoever acts, so that no round trip gains. A missing price stops mint and redeem and nothing else; the guardian's
+/// pause stops mint alone.
 /// @dev Only Escrow redeems, because only it can tell earned credits from bought ones.
 contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
@@ -62,7 +64,7 @@ contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransi
     /// @param token_ CAIRN.
     /// @param escrow_ The Escrow; it may not exist yet, as it is constructed with this contract's address.
     /// @param oracle_ The first oracle.
-    /// @param authority_ May propose another oracle, and nothing else.
+    /// @param authority_ May propose another oracle, and pause minting for days if it is the Timelock; nothing else.
     /// @param dailyFloor µcredits that may be minted a day while a tenth of the supply is less.
     constructor(IERC20 token_, address escrow_, IPriceOracle oracle_, address authority_, uint256 dailyFloor)
         ERC20("Cairn Credits", "CREDIT")
@@ -162,6 +164,7 @@ contract Credits is ICredits, ERC20, ERC20Permit, ERC3009, ReentrancyGuardTransi
     }
 
     function _buy(address to, uint256 tokensIn, uint256 creditsOut, uint256 price) private {
+        Pause.check(_AUTHORITY);
         if (creditsOut == 0) revert ZeroAmount();
         // Escrow keeps books: credits that it holds without a deposit would belong to nobody.
         if (to == _ESCROW) revert NotTransferable(address(0), to);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {EscrowAccounts} from "./escrow/EscrowAccounts.sol";
 import {EscrowBase} from "./escrow/EscrowBase.sol";
 import {EscrowCollectors} from "./escrow/EscrowCollectors.sol";
+import {EscrowDigests} from "./escrow/EscrowDigests.sol";
 import {EscrowUsage} from "./escrow/EscrowUsage.sol";
 import {ICredits} from "./interfaces/ICredits.sol";
 import {IDelegations} from "./interfaces/IDelegations.sol";
@@ -14,8 +15,9 @@ import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
 /// @notice One pooled balance per owner and asset, earmarks per channel, cumulative vouchers, payment by proof, and locks
 /// for approved collectors. Immutable: no owner, no pause, no upgrade. A successor is another address that users move to.
 /// @dev The parts are one concept per file: books and fees (EscrowBase), session keys' limits (EscrowKeys), deposits and
-/// exits (EscrowAccounts), channels and vouchers (EscrowChannels), proofs (EscrowUsage), locks (EscrowCollectors).
-contract Escrow is EscrowAccounts, EscrowUsage, EscrowCollectors {
+/// exits (EscrowAccounts), channels and vouchers (EscrowChannels), proofs (EscrowUsage), locks (EscrowCollectors),
+/// digests (EscrowDigests). What needs no books is a contract of its own, without state, made here: EscrowChecks.
+contract Escrow is EscrowAccounts, EscrowUsage, EscrowCollectors, EscrowDigests {
     /// @dev Calls none of its peers, which may not exist yet.
     /// @param genesis Start of period 0 of the fee books, shared with Emissions; not in the future.
     constructor(

@@ -5,11 +5,9 @@ import {IERC3009} from "@openzeppelin/contracts/interfaces/draft-IERC3009.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
-import {IUpdatableOracle} from "../interfaces/IUpdatableOracle.sol";
+import {EscrowChecks} from "./EscrowChecks.sol";
 import {EscrowKeys} from "./EscrowKeys.sol";
 
 /// @title How money enters and leaves Escrow.
@@ -18,10 +16,6 @@ import {EscrowKeys} from "./EscrowKeys.sol";
 abstract contract EscrowAccounts is EscrowKeys {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
-
-    bytes32 private constant _RECEIVE_TYPEHASH = keccak256(
-        "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-    );
 
     /// @notice Moves `amount` of `asset` from the caller into the account of `to`.
     /// @return received What arrived.
@@ -67,13 +61,9 @@ abstract contract EscrowAccounts is EscrowKeys {
         Authorization calldata authorization,
         SessionGrant calldata grant
     ) external nonReentrant returns (uint128 received) {
-        bytes32 nonce = authorizationNonce(to, asset, grant);
-        if (grant.key != address(0)) {
-            if (to != authorization.from) revert GrantNotForDepositor();
-            _verifyAuthorization(asset, authorization, nonce);
-        }
+        (uint256 nonce,) = _check(EscrowChecks.authorization.selector);
         uint256 before = IERC20(asset).balanceOf(address(this));
-        _receive(asset, authorization, nonce);
+        _receive(asset, authorization, bytes32(nonce));
         received = _book(authorization.from, to, asset, before);
         if (grant.key != address(0)) _grant(authorization.from, asset, grant);
     }
@@ -83,29 +73,6 @@ abstract contract EscrowAccounts is EscrowKeys {
             .receiveWithAuthorization(
                 a.from, address(this), a.amount, a.validAfter, a.validBefore, nonce, a.v, a.r, a.s
             );
-    }
-
-    /// @dev A grant must not rest on the token's word: a made-up token would "verify" anything and hand out keys of other
-    /// people's accounts. The asset is part of the nonce, so a made-up token cannot borrow another one's domain either.
-    function _verifyAuthorization(address asset, Authorization calldata a, bytes32 nonce) private view {
-        bytes32 structHash = keccak256(
-            abi.encode(_RECEIVE_TYPEHASH, a.from, address(this), a.amount, a.validAfter, a.validBefore, nonce)
-        );
-        bytes32 digest = MessageHashUtils.toTypedDataHash(IERC20Permit(asset).DOMAIN_SEPARATOR(), structHash);
-        (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, a.v, a.r, a.s);
-        if (err != ECDSA.RecoverError.NoError || signer != a.from) revert BadSignature();
-    }
-
-    /// @notice The ERC-3009 nonce that binds a deposit to its receiver, its asset and its grant.
-    /// @dev The low 64 bits are zero so that tokens with keyed sequential nonces (192-bit key, 64-bit sequence) take it
-    /// too.
-    function authorizationNonce(address to, address asset, SessionGrant calldata grant)
-        public
-        pure
-        returns (bytes32 nonce)
-    {
-        return (keccak256(abi.encode(to, asset, grant.key, grant.scope, grant.limit, grant.until, grant.salt)) >> 64)
-            << 64;
     }
 
     /// @notice Starts to move `amount` from available out. Adds to what is thawing and restarts its clock: vouchers may
@@ -172,13 +139,13 @@ abstract contract EscrowAccounts is EscrowKeys {
 
     /// @notice The same with a price that the caller brings, as in Credits.mintWithPrice. What of msg.value the price's
     /// source does not charge returns to the caller.
-    function redeemEarnedWithPrice(uint128 credits, uint256 minTokens, address to, bytes[] calldata priceUpdate)
+    function redeemEarnedWithPrice(uint128 credits, uint256 minTokens, address to, bytes[] calldata)
         external
         payable
         nonReentrant
         returns (uint256 tokens)
     {
-        IUpdatableOracle(address(CREDITS.oracle())).update{value: msg.value}(priceUpdate, msg.sender);
+        _check(EscrowChecks.updatePrice.selector);
         return _redeemEarned(credits, minTokens, to);
     }
 

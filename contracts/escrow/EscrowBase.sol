@@ -2,19 +2,19 @@
 pragma solidity ^0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICredits} from "../interfaces/ICredits.sol";
 import {IDelegations} from "../interfaces/IDelegations.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IRewardsDistributor} from "../interfaces/IRewardsDistributor.sol";
+import {EscrowChecks} from "./EscrowChecks.sol";
 
 /// @title Escrow's books: accounts, fees, and how a payment is split.
 /// @notice Balances are book entries; no token contract is called to make a payment.
 /// @dev The guard is on everything that calls a token, because a deposit is booked by the balance's difference and one
 /// inside another would count twice. What only moves book entries calls no one but the registries and needs none.
-abstract contract EscrowBase is IEscrow, EIP712, ReentrancyGuardTransient {
+abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
     /// @notice How long money takes to leave, and an earmark to return: the payee's time to redeem.
     uint40 public constant THAW = 7 days;
     /// @notice 1 % of every credits payment is burned. It is nobody's and cannot be changed.
@@ -31,6 +31,11 @@ abstract contract EscrowBase is IEscrow, EIP712, ReentrancyGuardTransient {
     IRewardsDistributor public immutable DISTRIBUTOR;
     /// @notice Start of period 0 of the fee books; Emissions counts from the same second.
     uint40 public immutable GENESIS;
+    /// @notice Checks proofs and signatures for this contract; made by its constructor.
+    EscrowChecks public immutable CHECKS;
+    /// @dev The EIP-712 domain on the chain of deployment; after a fork the other chain computes its own.
+    bytes32 private immutable _DOMAIN;
+    uint256 private immutable _CHAIN_ID;
 
     /// @dev `burned` catches up with `counted` by burnFees, so that a redemption writes one slot and calls no token.
     struct FeeBook {
@@ -47,7 +52,7 @@ abstract contract EscrowBase is IEscrow, EIP712, ReentrancyGuardTransient {
         IDelegations delegations,
         IRewardsDistributor distributor,
         uint40 genesis
-    ) EIP712("Cairn Escrow", "1") {
+    ) {
         if (address(credits) == address(0) || address(registry) == address(0)) {
             revert ZeroAddress();
         }
@@ -57,6 +62,46 @@ abstract contract EscrowBase is IEscrow, EIP712, ReentrancyGuardTransient {
         DELEGATIONS = delegations;
         DISTRIBUTOR = distributor;
         GENESIS = genesis;
+        CHECKS = new EscrowChecks(credits, distributor);
+        _DOMAIN = CHECKS.domainSeparator();
+        _CHAIN_ID = block.chainid;
+    }
+
+    function _domainSeparator() internal view returns (bytes32) {
+        return block.chainid == _CHAIN_ID ? _DOMAIN : CHECKS.domainSeparator();
+    }
+
+    /// @dev Calls `check` of CHECKS with the parameters, the value and the caller of the call being served, and returns
+    /// its first two words. Its revert is ours.
+    function _check(bytes4 check) internal returns (uint256 first, uint256 second) {
+        address checks = address(CHECKS);
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, check)
+            calldatacopy(add(p, 4), 4, sub(calldatasize(), 4))
+            mstore(add(p, calldatasize()), shl(96, caller()))
+            mstore(0x20, 0)
+            if iszero(call(gas(), checks, callvalue(), p, add(calldatasize(), 20), 0, 0x40)) {
+                returndatacopy(p, 0, returndatasize())
+                revert(p, returndatasize())
+            }
+            first := mload(0)
+            second := mload(0x20)
+        }
+    }
+
+    /// @dev Ends the call with CHECKS' answer to the same calldata; a word, as the type says, but nothing follows it.
+    function _answer() internal view returns (bytes32 answer) {
+        address checks = address(CHECKS);
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, 0, calldatasize())
+            let ok := staticcall(gas(), checks, p, calldatasize(), 0, 0)
+            returndatacopy(p, 0, returndatasize())
+            if iszero(ok) { revert(p, returndatasize()) }
+            answer := mload(p)
+            return(p, returndatasize())
+        }
     }
 
     /// @dev Splits `total`, already taken from payers' books: network fee and protocol fee, both of the total and rounded

@@ -122,7 +122,7 @@ abstract contract EscrowChannels is EscrowKeys {
         returns (uint256 sum)
     {
         Form memory form = Form(_VOUCHER_TYPEHASH, address(0), payee, asset, net, 0, 0);
-        Batch memory batch = Batch(form, _domainSeparatorV4(), ++_batchCount);
+        Batch memory batch = Batch(form, _domainSeparator(), ++_batchCount);
         for (uint256 i = 0; i < items.length; ++i) {
             Claim memory claim = claims[i];
             if (!_accept(batch, items[i], i, claim)) continue;
@@ -156,7 +156,7 @@ abstract contract EscrowChannels is EscrowKeys {
         return true;
     }
 
-    /// @dev channelKey and hashVoucher of an item, from the batch's form.
+    /// @dev channelKey and the voucher digest of an item, from the batch's form.
     function _hash(Batch memory batch, address payer, uint64 channelId, uint128 cumulative)
         private
         pure
@@ -258,15 +258,5 @@ abstract contract EscrowChannels is EscrowKeys {
         returns (bytes32)
     {
         return keccak256(abi.encode(payer, payee, asset, net, channelId));
-    }
-
-    /// @notice The EIP-712 digest that a voucher signs.
-    function hashVoucher(address payer, address payee, address asset, uint32 net, uint64 channelId, uint128 cumulative)
-        public
-        view
-        returns (bytes32 digest)
-    {
-        return
-            _hashTypedDataV4(keccak256(abi.encode(_VOUCHER_TYPEHASH, payer, payee, asset, net, channelId, cumulative)));
     }
 }

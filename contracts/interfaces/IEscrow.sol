@@ -275,6 +275,6 @@ interface IEscrow {
     /// @return nonce The ERC-3009 nonce that binds a deposit to its receiver and its grant.
     function authorizationNonce(address to, address asset, SessionGrant calldata grant)
         external
-        pure
+        view
         returns (bytes32 nonce);
 }

@@ -49,7 +49,7 @@ contract EscrowTest is MoneyFixture {
         assertEq(token.balanceOf(payee), 50, "sent");
     }
 
-    function test_AReentrantDepositIsNotCountedTwice() public {
+    function test_Threat29_AReentrantDepositIsNotCountedTwice() public {
         ReentrantToken token = new ReentrantToken();
         token.mint(address(this), 100);
         token.mint(address(token), 100);
@@ -304,7 +304,7 @@ contract EscrowTest is MoneyFixture {
 
     // ------------------------------------------------------------------------------------------------------ vouchers
 
-    function test_AVoucherDrawsEarmarkThenAvailableThenThawingNeverEarned() public {
+    function test_Threat7_AVoucherDrawsEarmarkThenAvailableThenThawingNeverEarned() public {
         // The payer has earned something itself.
         _fund(payee, 10 * M);
         IEscrow.Voucher[] memory items = new IEscrow.Voucher[](1);
@@ -387,7 +387,7 @@ contract EscrowTest is MoneyFixture {
         assertEq(_redeemMany(items), 3 * M, "total");
     }
 
-    function test_AVoucherIsGoodForItsOwnChannelOnly() public {
+    function test_Threat5_AVoucherIsGoodForItsOwnChannelOnly() public {
         IEscrow.Voucher[] memory items = _one(_voucher(PAYER_KEY, 1, M));
         assertEq(escrow.redeem(owner, address(credits), NET, items), 0, "payee");
         assertEq(escrow.redeem(payee, address(cairn), NET, items), 0, "asset");
@@ -413,7 +413,7 @@ contract EscrowTest is MoneyFixture {
         assertEq(second, M, "do not disturb each other");
     }
 
-    function test_SessionKeysAreLimitedInAllAndGoodForAWeekAfterTheirEnd() public {
+    function test_Threat8_SessionKeysAreLimitedInAllAndGoodForAWeekAfterTheirEnd() public {
         _register(10 * M);
         _open(1, 8 * M);
         assertEq(_redeem(SESSION_KEY, 1, 8 * M), 8 * M, "earmark");
@@ -589,7 +589,7 @@ contract EscrowTest is MoneyFixture {
         escrow.approveCollector(address(this), address(credits), allowance, 10 days);
     }
 
-    function test_ACollectorPaysFromItsLockOnly() public {
+    function test_Threat9_ACollectorPaysFromItsLockOnly() public {
         _approve(20 * M);
         escrow.lock(payer, address(credits), "a", 12 * M, uint40(T0 + 10 days));
         assertEq(_available(payer), 88 * M, "locked");
@@ -620,7 +620,7 @@ contract EscrowTest is MoneyFixture {
         escrow.lock(payer, address(credits), "a", M, uint40(T0 + 1));
     }
 
-    function test_AnyoneReturnsAnExpiredLockAndTheCollectorCanNoLongerPay() public {
+    function test_Threat10_AnyoneReturnsAnExpiredLockAndTheCollectorCanNoLongerPay() public {
         _approve(20 * M);
         escrow.lock(payer, address(credits), "a", 10 * M, uint40(T0 + 1 days));
         vm.expectRevert(abi.encodeWithSelector(IEscrow.LockNotExpired.selector, uint40(T0 + 1 days)));

@@ -27,6 +27,7 @@ export const creditsAbi = [
   {"type":"error","name":"NotEnoughGas","inputs":[]},
   {"type":"error","name":"NotEscrow","inputs":[{"name":"caller","type":"address"}]},
   {"type":"error","name":"NotTransferable","inputs":[{"name":"from","type":"address"},{"name":"to","type":"address"}]},
+  {"type":"error","name":"Paused","inputs":[{"name":"until","type":"uint256"}]},
   {"type":"error","name":"PriceInvalid","inputs":[]},
   {"type":"error","name":"PriceIsValid","inputs":[]},
   {"type":"error","name":"ReentrancyGuardReentrantCall","inputs":[]},
