@@ -124,7 +124,7 @@ export const registryDomain = (chainId: number, devices: Hex): Domain => ({
   chainId,
   verifyingContract: devices,
 })
-/** Heads are checked by StorageProofs once it is deployed; until then the domain names no contract. */
+/** Peers sign and check heads whatever contract judges them, so the domain names none; StorageProofs hashes them the same. */
 export const headDomain = (chainId: number): Domain => ({ name: 'Cairn StorageProofs', version: '1', chainId })
 
 const width: Readonly<Record<StaticType, number>> = {
