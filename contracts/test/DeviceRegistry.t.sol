@@ -80,7 +80,7 @@ contract DeviceRegistryTest is World {
     }
 
     // D2
-    function test_D2_EveryFieldIsSigned() public {
+    function test_Threat23_D2_EveryFieldIsSigned() public {
         I.Registration memory r = _signedP256(KEY, 0);
         r.owner = bob;
         _refused(r);
@@ -105,7 +105,7 @@ contract DeviceRegistryTest is World {
         devices.register(r);
     }
 
-    function test_MalformedKeysAndSignaturesAreRefused() public {
+    function test_Threat30_MalformedKeysAndSignaturesAreRefused() public {
         I.Registration memory r = _signedP256(KEY, 0);
         r.signature = abi.encodePacked(r.signature, uint8(0));
         _refused(r);
@@ -180,7 +180,7 @@ contract DeviceRegistryTest is World {
         devices.registerFromBatch(r, MAKER, root, MODEL, proof);
     }
 
-    function test_BatchOnlyNetworksRefuseOthers() public {
+    function test_Threat22_BatchOnlyNetworksRefuseOthers() public {
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(I.NotNetworkOwner.selector, alice));
         devices.setBatchOnly(NET, true);
@@ -304,7 +304,7 @@ contract DeviceRegistryTest is World {
     }
 
     // D3
-    function test_D3_ARetiredDeviceNeverComesBack() public {
+    function test_Threat24_D3_ARetiredDeviceNeverComesBack() public {
         bytes32 id = _enrol();
         vm.prank(bob);
         vm.expectRevert(abi.encodeWithSelector(I.NotOwner.selector, id, bob));

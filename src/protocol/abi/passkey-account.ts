@@ -1,0 +1,23 @@
+// Generated from contracts/accounts/PasskeyAccount.sol by scripts/build-contracts.ts; do not edit.
+export const passkeyAccountAbi = [
+  {"type":"constructor","inputs":[],"stateMutability":"nonpayable"},
+  {"type":"error","name":"AddressEmptyCode","inputs":[{"name":"target","type":"address"}]},
+  {"type":"error","name":"BadNonce","inputs":[{"name":"expected","type":"uint256"}]},
+  {"type":"error","name":"BadSignature","inputs":[]},
+  {"type":"error","name":"Expired","inputs":[{"name":"deadline","type":"uint40"}]},
+  {"type":"error","name":"FailedCall","inputs":[]},
+  {"type":"error","name":"InsufficientBalance","inputs":[{"name":"balance","type":"uint256"},{"name":"needed","type":"uint256"}]},
+  {"type":"error","name":"InvalidShortString","inputs":[]},
+  {"type":"error","name":"StringTooLong","inputs":[{"name":"str","type":"string"}]},
+  {"type":"error","name":"TooManyCalls","inputs":[{"name":"calls","type":"uint256"}]},
+  {"type":"event","name":"EIP712DomainChanged","inputs":[],"anonymous":false},
+  {"type":"event","name":"Executed","inputs":[{"name":"nonce","type":"uint256","indexed":true},{"name":"calls","type":"uint256","indexed":false}],"anonymous":false},
+  {"type":"function","name":"MAX_CALLS","inputs":[],"outputs":[{"name":"","type":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"eip712Domain","inputs":[],"outputs":[{"name":"fields","type":"bytes1"},{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"},{"name":"salt","type":"bytes32"},{"name":"extensions","type":"uint256[]"}],"stateMutability":"view"},
+  {"type":"function","name":"execute","inputs":[{"name":"calls","type":"tuple[]","components":[{"name":"target","type":"address"},{"name":"value","type":"uint256"},{"name":"data","type":"bytes"}]},{"name":"nonce_","type":"uint256"},{"name":"deadline","type":"uint40"},{"name":"signature","type":"bytes"}],"outputs":[],"stateMutability":"payable"},
+  {"type":"function","name":"executeDigest","inputs":[{"name":"calls","type":"tuple[]","components":[{"name":"target","type":"address"},{"name":"value","type":"uint256"},{"name":"data","type":"bytes"}]},{"name":"nonce_","type":"uint256"},{"name":"deadline","type":"uint40"}],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"isValidSignature","inputs":[{"name":"hash","type":"bytes32"},{"name":"signature","type":"bytes"}],"outputs":[{"name":"","type":"bytes4"}],"stateMutability":"view"},
+  {"type":"function","name":"key","inputs":[],"outputs":[{"name":"","type":"bytes"}],"stateMutability":"view"},
+  {"type":"function","name":"nonce","inputs":[],"outputs":[{"name":"","type":"uint256"}],"stateMutability":"view"},
+  {"type":"receive","stateMutability":"payable"},
+] as const
