@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {Create3} from "@openzeppelin/contracts/utils/Create3.sol";
 
 /// @title Deploys one release of the contracts at addresses known beforehand.
@@ -27,6 +28,9 @@ contract Deployment {
     error UnknownName(bytes32 name);
     error NoCode(bytes32 name, address where);
     error MiswiredPointer(bytes32 name, string getter, address actual, address expected);
+
+    error RoleMissing(bytes32 role, address holder);
+    error RoleKept(bytes32 role, address holder);
 
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner(msg.sender);
@@ -70,6 +74,7 @@ contract Deployment {
         for (uint256 i = 0; i < list.length; ++i) {
             _checkWire(list[i]);
         }
+        _checkRoles();
     }
 
     /// @notice Where a contract of this set is or will be.
@@ -79,7 +84,7 @@ contract Deployment {
 
     /// @notice The contracts of the set.
     function names() public pure returns (bytes32[] memory list) {
-        list = new bytes32[](12);
+        list = new bytes32[](18);
         list[0] = "Token";
         list[1] = "Oracle";
         list[2] = "Credits";
@@ -92,29 +97,68 @@ contract Deployment {
         list[9] = "EvidenceLog";
         list[10] = "RewardsDistributor";
         list[11] = "RootPublisher";
+        list[12] = "Emissions";
+        list[13] = "Weights";
+        list[14] = "Market";
+        list[15] = "PasskeyAccounts";
+        list[16] = "Timelock";
+        list[17] = "Governor";
     }
 
     /// @notice The pointers between them.
     function wires() public pure returns (Wire[] memory list) {
-        list = new Wire[](18);
-        list[0] = Wire("Credits", "token()", "Token");
-        list[1] = Wire("Credits", "escrow()", "Escrow");
-        list[2] = Wire("Credits", "oracle()", "Oracle");
-        list[3] = Wire("Delegations", "escrow()", "Escrow");
-        list[4] = Wire("NetworkRegistry", "token()", "Token");
-        list[5] = Wire("DeviceRegistry", "registry()", "NetworkRegistry");
-        list[6] = Wire("DeviceRegistry", "delegations()", "Delegations");
-        list[7] = Wire("Staking", "token()", "Token");
-        list[8] = Wire("Staking", "registry()", "NetworkRegistry");
-        list[9] = Wire("Pointers", "delegations()", "Delegations");
-        list[10] = Wire("EvidenceLog", "registry()", "NetworkRegistry");
-        list[11] = Wire("EvidenceLog", "staking()", "Staking");
-        list[12] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
-        list[13] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
-        list[14] = Wire("Escrow", "CREDITS()", "Credits");
-        list[15] = Wire("Escrow", "REGISTRY()", "NetworkRegistry");
-        list[16] = Wire("Escrow", "DELEGATIONS()", "Delegations");
-        list[17] = Wire("Escrow", "DISTRIBUTOR()", "RewardsDistributor");
+        list = new Wire[](38);
+        list[0] = Wire("Token", "minter()", "Emissions");
+        list[1] = Wire("Credits", "token()", "Token");
+        list[2] = Wire("Credits", "escrow()", "Escrow");
+        list[3] = Wire("Credits", "oracle()", "Oracle");
+        list[4] = Wire("Credits", "authority()", "Timelock");
+        list[5] = Wire("Escrow", "CREDITS()", "Credits");
+        list[6] = Wire("Escrow", "REGISTRY()", "NetworkRegistry");
+        list[7] = Wire("Escrow", "DELEGATIONS()", "Delegations");
+        list[8] = Wire("Escrow", "DISTRIBUTOR()", "RewardsDistributor");
+        list[9] = Wire("Delegations", "escrow()", "Escrow");
+        list[10] = Wire("Pointers", "delegations()", "Delegations");
+        list[11] = Wire("NetworkRegistry", "token()", "Token");
+        list[12] = Wire("DeviceRegistry", "registry()", "NetworkRegistry");
+        list[13] = Wire("DeviceRegistry", "delegations()", "Delegations");
+        list[14] = Wire("Staking", "token()", "Token");
+        list[15] = Wire("Staking", "registry()", "NetworkRegistry");
+        list[16] = Wire("Staking", "authority()", "Timelock");
+        list[17] = Wire("EvidenceLog", "registry()", "NetworkRegistry");
+        list[18] = Wire("EvidenceLog", "staking()", "Staking");
+        list[19] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
+        list[20] = Wire("RewardsDistributor", "staking()", "Staking");
+        list[21] = Wire("RootPublisher", "registry()", "NetworkRegistry");
+        list[22] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
+        list[23] = Wire("Emissions", "TOKEN()", "Token");
+        list[24] = Wire("Emissions", "CREDITS()", "Credits");
+        list[25] = Wire("Emissions", "ESCROW()", "Escrow");
+        list[26] = Wire("Emissions", "REGISTRY()", "NetworkRegistry");
+        list[27] = Wire("Emissions", "DISTRIBUTOR()", "RewardsDistributor");
+        list[28] = Wire("Emissions", "AUTHORITY()", "Timelock");
+        list[29] = Wire("Emissions", "weights()", "Weights");
+        list[30] = Wire("Weights", "ESCROW()", "Escrow");
+        list[31] = Wire("Weights", "AUTHORITY()", "Timelock");
+        list[32] = Wire("Market", "ESCROW()", "Escrow");
+        list[33] = Wire("Market", "STAKING()", "Staking");
+        list[34] = Wire("Market", "AUTHORITY()", "Timelock");
+        list[35] = Wire("Governor", "token()", "Staking");
+        list[36] = Wire("Governor", "TOKEN()", "Token");
+        list[37] = Wire("Governor", "timelock()", "Timelock");
+    }
+
+    /// @dev Roles are no pointers: the Governor alone proposes and cancels, the Timelock alone changes roles, and whoever
+    /// deployed has none.
+    function _checkRoles() private view {
+        IAccessControl timelock = IAccessControl(addressOf("Timelock"));
+        address governor = addressOf("Governor");
+        bytes32[3] memory held = [bytes32(0), keccak256("PROPOSER_ROLE"), keccak256("CANCELLER_ROLE")];
+        for (uint256 i = 0; i < held.length; ++i) {
+            address holder = held[i] == 0 ? address(timelock) : governor;
+            if (!timelock.hasRole(held[i], holder)) revert RoleMissing(held[i], holder);
+            if (timelock.hasRole(held[i], deployer)) revert RoleKept(held[i], deployer);
+        }
     }
 
     function _checkWire(Wire memory w) private view {

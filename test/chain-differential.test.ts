@@ -48,7 +48,6 @@ const config = () => ({
   dailyMintFloor: 10n ** 14n,
   networkBond: 10n ** 18n,
   minimums: { epochLength: 60, challengeWindow: 60, responseWindow: 60 },
-  authority: actorAt(0),
   guardian: actorAt(0),
 })
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {Credits} from "../Credits.sol";
 import {Delegations} from "../Delegations.sol";
 import {Deployment} from "../Deployment.sol";
@@ -13,8 +15,14 @@ import {RewardsDistributor} from "../RewardsDistributor.sol";
 import {RootPublisher} from "../RootPublisher.sol";
 import {Staking} from "../Staking.sol";
 import {Token} from "../Token.sol";
+import {Emissions} from "../emissions/Emissions.sol";
+import {GovernedWeights} from "../emissions/GovernedWeights.sol";
+import {NetworkGovernor} from "../governance/NetworkGovernor.sol";
+import {Timelock} from "../governance/Timelock.sol";
 import {FixedOracle} from "../oracle/FixedOracle.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
+import {StakingSlash} from "../staking/StakingSlash.sol";
+import {FullSet} from "./FullSet.sol";
 import {Test} from "./Vm.sol";
 
 contract DeploymentTest is Test {
@@ -34,9 +42,13 @@ contract DeploymentTest is Test {
     }
 
     function _deployMoney() private {
-        _put("Token", type(Token).creationCode, abi.encode(address(this), 1e27, address(0)));
+        _put("Token", type(Token).creationCode, abi.encode(address(0x401D), 1e27, _at("Emissions")));
         _put("Oracle", type(FixedOracle).creationCode, abi.encode(1e18));
-        _put("Credits", type(Credits).creationCode, abi.encode(_at("Token"), _at("Escrow"), _at("Oracle"), this, 1));
+        _put(
+            "Credits",
+            type(Credits).creationCode,
+            abi.encode(_at("Token"), _at("Escrow"), _at("Oracle"), _at("Timelock"), 1)
+        );
     }
 
     function _deployEscrow() private {
@@ -63,12 +75,12 @@ contract DeploymentTest is Test {
         _put(
             "RewardsDistributor",
             type(RewardsDistributor).creationCode,
-            abi.encode(_at("NetworkRegistry"), address(this), address(0), _at("Staking"))
+            abi.encode(_at("NetworkRegistry"), address(0x60A2D), address(0), _at("Staking"))
         );
     }
 
     function _deployStaking(address registry) private {
-        _put("Staking", type(Staking).creationCode, abi.encode(_at("Token"), registry, address(0), address(0)));
+        _put("Staking", type(Staking).creationCode, abi.encode(_at("Token"), registry, _at("Timelock"), address(0)));
     }
 
     function test_AddressesDependOnDeployerReleaseAndName() public {
@@ -102,6 +114,7 @@ contract DeploymentTest is Test {
         _deployIdentity();
         _deployEscrow();
         _deployStaking(_at("NetworkRegistry"));
+        FullSet.deployRest(deployment, address(0x60A2D));
         vm.prank(address(1));
         vm.expectRevert(abi.encodeWithSelector(Deployment.NotOwner.selector, address(1)));
         deployment.seal();
@@ -117,6 +130,7 @@ contract DeploymentTest is Test {
         _deployIdentity();
         _deployEscrow();
         _deployStaking(address(0xBAD));
+        FullSet.deployRest(deployment, address(0x60A2D));
         vm.expectRevert(
             abi.encodeWithSelector(
                 Deployment.MiswiredPointer.selector,
@@ -126,6 +140,71 @@ contract DeploymentTest is Test {
                 _at("NetworkRegistry")
             )
         );
+        deployment.seal();
+    }
+
+    /// What the deployer chose is in the code; what it could still choose is nothing.
+    function test_TheDeployerKeepsNothing() public {
+        _deployMoney();
+        _deployIdentity();
+        _deployEscrow();
+        _deployStaking(_at("NetworkRegistry"));
+        FullSet.deployRest(deployment, address(0x60A2D));
+        deployment.seal();
+        _assertNoRole();
+        _refused("Token", abi.encodeCall(Token.mint, (address(this), 1)));
+        _refused("Credits", abi.encodeCall(Credits.proposeOracle, (FixedOracle(address(1)))));
+        _refused("Credits", abi.encodeCall(Credits.cancelOracle, ()));
+        _refused("Credits", abi.encodeCall(Credits.redeem, (address(this), 0, 0)));
+        _refused("Delegations", abi.encodeCall(Delegations.registerFor, (address(1), address(2), 1, 1, 2)));
+        _refused("Staking", abi.encodeCall(StakingSlash.proposeSlasher, (address(this))));
+        _refused("Staking", abi.encodeCall(StakingSlash.slash, (address(1), 1, 1, address(this), 1)));
+        _refused("RewardsDistributor", abi.encodeCall(RewardsDistributor.veto, (1, address(1), 0)));
+        _refused("RewardsDistributor", abi.encodeCall(RewardsDistributor.challenge, (1, address(1), 0)));
+        _refused("Emissions", abi.encodeCall(Emissions.proposeWeights, (GovernedWeights(address(1)))));
+        _refused("Weights", abi.encodeCall(GovernedWeights.set, (new uint32[](0), new uint16[](0))));
+        _refused("Timelock", abi.encodeCall(Timelock.pause, (block.timestamp + 1)));
+        _refused("Timelock", abi.encodeCall(Timelock.setGuardian, (address(this))));
+        _refused("Timelock", abi.encodeCall(TimelockController.updateDelay, (0)));
+        bytes memory call =
+            abi.encodeCall(TimelockController.schedule, (address(1), 0, "", bytes32(0), bytes32(0), 7 days));
+        _refused("Timelock", call);
+        call = abi.encodeCall(IAccessControl.grantRole, (keccak256("PROPOSER_ROLE"), address(this)));
+        _refused("Timelock", call);
+        _refused("Governor", abi.encodeCall(NetworkGovernor(payable(0)).setProposalThreshold, (0)));
+    }
+
+    function _assertNoRole() private view {
+        IAccessControl timelock = IAccessControl(_at("Timelock"));
+        string[4] memory roles = ["", "PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE"];
+        for (uint256 i = 0; i < 4; ++i) {
+            bytes32 role = i == 0 ? bytes32(0) : keccak256(bytes(roles[i]));
+            assertFalse(timelock.hasRole(role, address(this)), roles[i]);
+        }
+        assertEq(Token(_at("Token")).balanceOf(address(this)), 0, "no tokens but those that it named a holder for");
+    }
+
+    function _refused(bytes32 name, bytes memory call) private {
+        (bool ok,) = _at(name).call(call);
+        assertFalse(ok, string(abi.encodePacked(name)));
+    }
+
+    function test_SealRefusesATimelockInWhichTheDeployerHasARole() public {
+        _deployMoney();
+        _deployIdentity();
+        _deployEscrow();
+        _deployStaking(_at("NetworkRegistry"));
+        FullSet.deployRest(deployment, address(0x60A2D));
+        bytes memory asked = abi.encodeCall(IAccessControl.hasRole, (keccak256("CANCELLER_ROLE"), address(this)));
+        vm.mockCall(_at("Timelock"), asked, abi.encode(true));
+        bytes memory reason =
+            abi.encodeWithSelector(Deployment.RoleKept.selector, keccak256("CANCELLER_ROLE"), address(this));
+        vm.expectRevert(reason);
+        deployment.seal();
+        vm.mockCall(_at("Timelock"), asked, abi.encode(false));
+        asked = abi.encodeCall(IAccessControl.hasRole, (bytes32(0), _at("Timelock")));
+        vm.mockCall(_at("Timelock"), asked, abi.encode(false));
+        vm.expectRevert(abi.encodeWithSelector(Deployment.RoleMissing.selector, bytes32(0), _at("Timelock")));
         deployment.seal();
     }
 }

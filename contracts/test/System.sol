@@ -16,6 +16,7 @@ import {Token} from "../Token.sol";
 import {FixedOracle} from "../oracle/FixedOracle.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IRootPublisher} from "../interfaces/IRootPublisher.sol";
+import {FullSet} from "./FullSet.sol";
 import {Test} from "./Vm.sol";
 
 /// @notice The whole set as a user meets it: deployed and sealed by Deployment, with no stand-in for any contract, and a
@@ -44,10 +45,11 @@ abstract contract System is Test {
     function deploySystem() internal {
         vm.warp(1_800_000_000);
         deployment = new Deployment(address(this), "system");
-        token = Token(_put("Token", type(Token).creationCode, abi.encode(address(this), SUPPLY, address(0))));
+        token = Token(_put("Token", type(Token).creationCode, abi.encode(address(this), SUPPLY, _at("Emissions"))));
         _put("Oracle", type(FixedOracle).creationCode, abi.encode(1e18));
         _deployMoney();
         _deployNetworks();
+        FullSet.deployRest(deployment, guardian);
         deployment.seal();
         token.approve(address(registry), type(uint256).max);
         _createNetwork(0);
@@ -63,7 +65,7 @@ abstract contract System is Test {
     }
 
     function _deployMoney() private {
-        bytes memory args = abi.encode(token, _at("Escrow"), _at("Oracle"), address(0xA07), 1e18);
+        bytes memory args = abi.encode(token, _at("Escrow"), _at("Oracle"), _at("Timelock"), 1e18);
         credits = Credits(_put("Credits", type(Credits).creationCode, args));
         args =
             abi.encode(credits, _at("NetworkRegistry"), _at("Delegations"), _at("RewardsDistributor"), block.timestamp);
@@ -77,7 +79,7 @@ abstract contract System is Test {
         bytes memory args = abi.encode(token, BOND, minimums);
         registry = NetworkRegistry(_put("NetworkRegistry", type(NetworkRegistry).creationCode, args));
         _put("DeviceRegistry", type(DeviceRegistry).creationCode, abi.encode(registry, delegations));
-        args = abi.encode(token, registry, address(0), address(0));
+        args = abi.encode(token, registry, _at("Timelock"), address(0));
         address staking = _put("Staking", type(Staking).creationCode, args);
         _put("EvidenceLog", type(EvidenceLog).creationCode, abi.encode(registry, staking));
         args = abi.encode(registry, guardian, address(0), staking);

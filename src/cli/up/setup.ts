@@ -162,7 +162,6 @@ const configOf = (holder: Account) => ({
   dailyMintFloor: CUSTOMER_CREDITS * 10n,
   networkBond: 0n,
   minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
-  authority: holder,
   guardian: holder,
 })
 

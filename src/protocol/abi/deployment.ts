@@ -8,6 +8,8 @@ export const deploymentAbi = [
   {"type":"error","name":"MiswiredPointer","inputs":[{"name":"name","type":"bytes32"},{"name":"getter","type":"string"},{"name":"actual","type":"address"},{"name":"expected","type":"address"}]},
   {"type":"error","name":"NoCode","inputs":[{"name":"name","type":"bytes32"},{"name":"where","type":"address"}]},
   {"type":"error","name":"NotOwner","inputs":[{"name":"caller","type":"address"}]},
+  {"type":"error","name":"RoleKept","inputs":[{"name":"role","type":"bytes32"},{"name":"holder","type":"address"}]},
+  {"type":"error","name":"RoleMissing","inputs":[{"name":"role","type":"bytes32"},{"name":"holder","type":"address"}]},
   {"type":"error","name":"UnknownName","inputs":[{"name":"name","type":"bytes32"}]},
   {"type":"event","name":"Deployed","inputs":[{"name":"name","type":"bytes32","indexed":true},{"name":"where","type":"address","indexed":true}],"anonymous":false},
   {"type":"event","name":"Sealed","inputs":[],"anonymous":false},

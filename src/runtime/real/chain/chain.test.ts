@@ -34,7 +34,6 @@ const config = (): DeploymentConfig => ({
   dailyMintFloor: 10n ** 15n,
   networkBond: 0n,
   minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
-  authority: accountAt(0),
   guardian: accountAt(0),
 })
 

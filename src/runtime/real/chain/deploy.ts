@@ -6,14 +6,19 @@ import { creditsAbi } from '../../../protocol/abi/credits.ts'
 import { delegationsAbi } from '../../../protocol/abi/delegations.ts'
 import { deploymentAbi } from '../../../protocol/abi/deployment.ts'
 import { deviceRegistryAbi } from '../../../protocol/abi/device-registry.ts'
+import { emissionsAbi } from '../../../protocol/abi/emissions.ts'
 import { escrowAbi } from '../../../protocol/abi/escrow.ts'
 import { evidenceLogAbi } from '../../../protocol/abi/evidence-log.ts'
 import { fixedOracleAbi } from '../../../protocol/abi/fixed-oracle.ts'
+import { governedWeightsAbi } from '../../../protocol/abi/governed-weights.ts'
+import { marketAbi } from '../../../protocol/abi/market.ts'
+import { networkGovernorAbi } from '../../../protocol/abi/network-governor.ts'
 import { networkRegistryAbi } from '../../../protocol/abi/network-registry.ts'
 import { pointersAbi } from '../../../protocol/abi/pointers.ts'
 import { rewardsDistributorAbi } from '../../../protocol/abi/rewards-distributor.ts'
 import { rootPublisherAbi } from '../../../protocol/abi/root-publisher.ts'
 import { stakingAbi } from '../../../protocol/abi/staking.ts'
+import { timelockAbi } from '../../../protocol/abi/timelock.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
 import type { Account, Address } from '../../../protocol/ids.ts'
@@ -44,12 +49,18 @@ export interface DeploymentConfig {
   readonly networkBond: bigint
   /** Smallest windows of a network, in seconds. */
   readonly minimums: { readonly epochLength: number; readonly challengeWindow: number; readonly responseWindow: number }
-  /** May propose another oracle; `veto` a root. The deployer locally. */
-  readonly authority: Account
+  /** May pause new commitments for days and `veto` a root. The deployer locally. */
   readonly guardian: Account
 }
 
-/** Deploying is two dozen transactions in a few blocks; a minute covers a slow public chain's blocks too. */
+/** CONTRACTS.md: what governance decides waits for a week, and an oracle for two more. */
+const TIMELOCK_SECONDS = 7n * 86_400n
+/** Emissions double the genesis supply in the end, half of that in the first two years. */
+const HALF_LIFE_DAYS = 730
+/** A thousandth of the supply proposes: enough to keep noise out, a tenth of what the least quorum needs. */
+const THRESHOLD_PARTS = 1000n
+
+/** Deploying is three dozen transactions in a few blocks; a minute covers a slow public chain's blocks too. */
 const DEPLOY_MS = 180_000
 const VISIBLE_POLL_MS = 50
 const VISIBLE_TRIES = DEPLOY_MS / VISIBLE_POLL_MS
@@ -71,8 +82,13 @@ async function creationCode(contract: string): Promise<Hex> {
   return `0x${code.slice(2)}`
 }
 
-/** File of each name; only the oracle has several implementations. */
-const fileOf = (name: DeployedName): string => (name === 'Oracle' ? 'FixedOracle' : name)
+/** Files of the names that are a role in the set and not a contract's own name. */
+const FILES: Readonly<Partial<Record<DeployedName, string>>> = {
+  Oracle: 'FixedOracle',
+  Weights: 'GovernedWeights',
+  Governor: 'NetworkGovernor',
+}
+const fileOf = (name: DeployedName): string => FILES[name] ?? name
 
 type Codes = Readonly<Record<DeployedName, Hex>>
 
@@ -88,12 +104,12 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
   const none = `0x${'00'.repeat(20)}` as const
   const { minimums } = config
   const make = {
-    Token: encodeDeployData({ abi: tokenAbi, bytecode: codes.Token, args: [deployer, config.supply, none] }),
+    Token: encodeDeployData({ abi: tokenAbi, bytecode: codes.Token, args: [deployer, config.supply, at.Emissions] }),
     Oracle: encodeDeployData({ abi: fixedOracleAbi, bytecode: codes.Oracle, args: [config.price] }),
     Credits: encodeDeployData({
       abi: creditsAbi,
       bytecode: codes.Credits,
-      args: [at.Token, at.Escrow, at.Oracle, config.authority, config.dailyMintFloor],
+      args: [at.Token, at.Escrow, at.Oracle, at.Timelock, config.dailyMintFloor],
     }),
     Escrow: encodeDeployData({
       abi: escrowAbi,
@@ -111,8 +127,8 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
       bytecode: codes.DeviceRegistry,
       args: [at.NetworkRegistry, at.Delegations],
     }),
-    // Stage 1 slashes nobody and disputes nothing: both roles are empty and stay so in this deployment.
-    Staking: encodeDeployData({ abi: stakingAbi, bytecode: codes.Staking, args: [at.Token, at.NetworkRegistry, none, none] }),
+    // Nothing slashes yet: the Timelock names a slasher, who takes over ten weeks later.
+    Staking: encodeDeployData({ abi: stakingAbi, bytecode: codes.Staking, args: [at.Token, at.NetworkRegistry, at.Timelock, none] }),
     Pointers: encodeDeployData({ abi: pointersAbi, bytecode: codes.Pointers, args: [at.Delegations] }),
     EvidenceLog: encodeDeployData({ abi: evidenceLogAbi, bytecode: codes.EvidenceLog, args: [at.NetworkRegistry, at.Staking] }),
     RewardsDistributor: encodeDeployData({
@@ -126,7 +142,36 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
       args: [at.NetworkRegistry, at.RewardsDistributor],
     }),
   }
-  return make
+  return { ...make, ...governed(config, codes, at) }
+}
+
+/** What mints, lets and decides: the contracts that governance stands behind. */
+function governed(config: DeploymentConfig, codes: Codes, at: AddressBook) {
+  const peers = {
+    token: at.Token,
+    credits: at.Credits,
+    escrow: at.Escrow,
+    registry: at.NetworkRegistry,
+    distributor: at.RewardsDistributor,
+    weights: at.Weights,
+    authority: at.Timelock,
+  }
+  return {
+    Emissions: encodeDeployData({ abi: emissionsAbi, bytecode: codes.Emissions, args: [peers, config.supply, HALF_LIFE_DAYS] }),
+    Weights: encodeDeployData({ abi: governedWeightsAbi, bytecode: codes.Weights, args: [at.Timelock, at.Escrow] }),
+    Market: encodeDeployData({ abi: marketAbi, bytecode: codes.Market, args: [at.Escrow, at.Staking, at.Timelock] }),
+    PasskeyAccounts: codes.PasskeyAccounts,
+    Timelock: encodeDeployData({
+      abi: timelockAbi,
+      bytecode: codes.Timelock,
+      args: [TIMELOCK_SECONDS, at.Governor, config.guardian],
+    }),
+    Governor: encodeDeployData({
+      abi: networkGovernorAbi,
+      bytecode: codes.Governor,
+      args: [at.Staking, at.Token, at.Timelock, config.supply / THRESHOLD_PARTS],
+    }),
+  }
 }
 
 function addressesOf(at: AddressBook): Addresses {

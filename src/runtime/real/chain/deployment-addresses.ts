@@ -15,6 +15,12 @@ export const DEPLOYED = [
   'EvidenceLog',
   'RewardsDistributor',
   'RootPublisher',
+  'Emissions',
+  'Weights',
+  'Market',
+  'PasskeyAccounts',
+  'Timelock',
+  'Governor',
 ] as const
 export type DeployedName = (typeof DEPLOYED)[number]
 export type AddressBook = Readonly<Record<DeployedName, Address>>
@@ -58,5 +64,11 @@ export function predict(factory: Address, deployer: Account, release: Hex): Addr
     EvidenceLog: of('EvidenceLog'),
     RewardsDistributor: of('RewardsDistributor'),
     RootPublisher: of('RootPublisher'),
+    Emissions: of('Emissions'),
+    Weights: of('Weights'),
+    Market: of('Market'),
+    PasskeyAccounts: of('PasskeyAccounts'),
+    Timelock: of('Timelock'),
+    Governor: of('Governor'),
   }
 }
