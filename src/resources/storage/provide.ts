@@ -87,7 +87,7 @@ function openDesks(options: StorageProviderOptions, pieces: PieceStore, hash: Pr
   const meters = createMeterDesk(options, ledger, (account) => ledger.lastHead(at.setIdOf(account))?.claim.head.totalBytes ?? 0n)
   const sets = createSetDesk(at, orders, meters)
   const vouchers = createVoucherDesk(at, orders, () => meters.flush(at.epoch()))
-  const proofs = createProofDesk(at, sets)
+  const proofs = createProofDesk(at, sets, meters.asked)
   const upkeep = createUpkeep({ at, orders, meters })
   return { at, orders, meters, sets, vouchers, proofs, upkeep, buffers: createBufferPool() }
 }

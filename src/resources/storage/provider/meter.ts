@@ -31,6 +31,8 @@ export interface Standing {
 export interface MeterDesk {
   standing(account: Account): Standing
   served(account: Account, bytes: number): void
+  /** A verifier asked for proofs in this epoch. Nobody can pay for one in which none did, so nothing is owed for it either. */
+  asked(epoch: number): void
   /** The account's meter counted up to now, as it must be stored when its set changes to `keptBytes`. */
   upTo(account: Account, keptBytes: bigint): Meter
   /** Called after `upTo`'s meter was stored. */
@@ -49,7 +51,12 @@ interface Running {
   since: number
   epoch: number
   keptBytes: bigint
+  /** Of `keptByteMs`: since the epoch began, or since this process did. */
+  keptThisEpoch: bigint
 }
+
+/** Epochs that are remembered as asked for; only the one that ends is looked up. */
+const ASKED_KEPT = 4
 
 export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger, keptBytesOf: (account: Account) => bigint): MeterDesk {
   const { chain, rates, net, asset, operator } = options
@@ -58,13 +65,14 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
   const standings = new Map<Account, Standing>()
   // While this node was down it could prove nothing, so nobody could pay for it: a night off must not look like a payer's arrears.
   for (const { account, ...meter } of ledger.meters()) {
-    running.set(account, { ...meter, since: Math.max(meter.since, clock.now()), keptBytes: keptBytesOf(account) })
+    running.set(account, { ...meter, since: Math.max(meter.since, clock.now()), keptBytes: keptBytesOf(account), keptThisEpoch: 0n })
   }
+  const askedEpochs: number[] = []
 
   function of(account: Account): Running {
     const known = running.get(account)
     if (known !== undefined) return known
-    const made = { keptByteMs: 0n, servedBytes: 0n, since: clock.now(), epoch: 0, keptBytes: 0n }
+    const made = { keptByteMs: 0n, servedBytes: 0n, since: clock.now(), epoch: 0, keptBytes: 0n, keptThisEpoch: 0n }
     running.set(account, made)
     return made
   }
@@ -73,7 +81,9 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
   function count(meter: Running): void {
     const now = clock.now()
     if (now <= meter.since) return
-    meter.keptByteMs += meter.keptBytes * BigInt(now - meter.since)
+    const kept = meter.keptBytes * BigInt(now - meter.since)
+    meter.keptByteMs += kept
+    meter.keptThisEpoch += kept
     meter.since = now
   }
 
@@ -120,6 +130,9 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
 
   function close(account: Account, meter: Running, epoch: number): void {
     if (meter.epoch === epoch) return
+    // A verifier that is away, or a network that began again, must not make debtors of customers who would pay.
+    if (meter.epoch > 0 && !askedEpochs.includes(meter.epoch)) meter.keptByteMs -= meter.keptThisEpoch
+    meter.keptThisEpoch = 0n
     const total = owed(account)
     const dues = ledger.dues(account)
     const noted = dues.at(-1)?.owed ?? 0n
@@ -138,6 +151,10 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
     },
     served(account, bytes) {
       of(account).servedBytes += BigInt(bytes)
+    },
+    asked(epoch) {
+      if (!askedEpochs.includes(epoch)) askedEpochs.push(epoch)
+      if (askedEpochs.length > ASKED_KEPT) askedEpochs.shift()
     },
     upTo(account) {
       const meter = of(account)

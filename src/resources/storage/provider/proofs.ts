@@ -36,7 +36,7 @@ export interface ProofDesk {
 
 type Shown = Awaited<ReturnType<typeof prove>>
 
-export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
+export function createProofDesk(at: ProviderContext, sets: SetDesk, onAsked: (epoch: number) => void): ProofDesk {
   const { options, ledger, pieces } = at
   const { chain, net, device } = options
   const { crypto } = options.runtime
@@ -114,6 +114,7 @@ export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
     async prove(request) {
       const refusal = checkDraw(request)
       if (refusal !== null) return refusal
+      onAsked(request.epoch)
       const answers: Answer[] = []
       for (const bytes of request.challenges) {
         let challenge: StorageChallenge

@@ -182,6 +182,22 @@ async function proveAll(
   return askProof(world.network, { op: 'prove', net: NET, epoch, verifier: by, epochSeed: seedOf(world, epoch), nonce, challenges })
 }
 
+/** A verifier asks in the running epoch, which makes it one that can be paid. */
+async function ask(world: World): Promise<void> {
+  const epoch = epochOf(world)
+  world.chain.nonces.set(`${epoch}/${verifier}`, nonceCommitment(crypto, nonce))
+  const reply = await askProof(world.network, {
+    op: 'prove',
+    net: NET,
+    epoch,
+    verifier,
+    epochSeed: seedOf(world, epoch),
+    nonce,
+    challenges: [],
+  })
+  assert.equal(reply.is, 'answers')
+}
+
 test('what was signed before an epoch is claimed, and every challenge of it is met with a signed proof', async () => {
   const { world, head } = await withSet([5000, 200_000, 70_000])
   const epoch = epochOf(world) + 1
@@ -332,6 +348,8 @@ test('who does not pay is refused uploads, then reads, but may recover; a covere
   assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
   const seen = { put: 0, get: 0 }
   for (let epochs = 1; epochs <= 8; epochs += 1) {
+    await provider.upkeep()
+    await ask(world)
     await nextEpoch(world)
     await provider.upkeep()
     const put = await gateway.put(pieceId(100 + epochs), new Uint8Array(10))
@@ -353,12 +371,30 @@ test('who does not pay is refused uploads, then reads, but may recover; a covere
   assert((await gateway.get(entry.pieceId, 0, 10)) instanceof Uint8Array)
 })
 
+test('an epoch in which no verifier asked is nobody’s debt', async () => {
+  const world = await createTestWorld(1, { keptPerByteSecond: 1n })
+  const provider = await world.open()
+  const gateway = world.gateway(keyOf(1))
+  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
+  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
+  for (let epochs = 0; epochs < 20; epochs += 1) {
+    await provider.upkeep()
+    await nextEpoch(world)
+  }
+  await provider.upkeep()
+  assert((await provider.status()).owed < 2n * 60n * 1000n)
+  assert((await gateway.get(entry.pieceId, 0, 10)) instanceof Uint8Array)
+  assert.equal((await gateway.put(pieceId(2), new Uint8Array(10))).is, 'stored')
+})
+
 test('time in which the provider was down is nobody’s debt, however long it was', async () => {
   const world = await createTestWorld(1, { keptPerByteSecond: 1n })
   const first = await world.open()
   const gateway = world.gateway(keyOf(1))
   const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
   assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
+  await first.upkeep()
+  await ask(world)
   await nextEpoch(world)
   await first.upkeep()
   const { owed } = await first.status()
