@@ -107,6 +107,21 @@ test('silence of fewer than acknowledge a write does not stop a recovery', async
   again.stop.abort()
 })
 
+test('providers that have left the network are not waited for, however many they are', async () => {
+  const { world, run, put, replaced } = await ready()
+  await put('last', 200)
+  const again = await replaced(1)
+  for (const [i, node] of world.nodes.slice(0, 6).entries()) {
+    node.cut()
+    const row = world.rows[i]
+    assert.ok(row)
+    world.rows[i] = { ...row, status: 'retired' }
+  }
+  const report = await run(() => recover(again.store, null, patient, never))
+  assert.deepEqual([report.objects, report.shortened, report.silent], [2, null, 0])
+  again.stop.abort()
+})
+
 test('providers that begin to answer while there is patience are waited for', async () => {
   const { world, run, put, without, replaced } = await ready()
   await without(world.nodes.slice(0, 2), () => put('last', 200))

@@ -27,7 +27,7 @@ export interface Question {
 }
 
 export interface Survey {
-  /** Devices that may have something. */
+  /** Devices whose answer is waited for. */
   readonly devices: readonly DeviceId[]
   ask(idsOn: Question['idsOn'], maxBytes: number, signal: AbortSignal): Promise<Question>
   /** Asks those that have not answered again. False: all have, or there is no patience left and nothing new was said. */
@@ -41,11 +41,11 @@ export interface Survey {
 /** `patienceMs`: for the whole recovery, since the same few are usually silent throughout. */
 export function createSurvey(parts: StoreParts, patienceMs: number): Survey {
   const { at } = parts
-  // Who is leaving, or has too little stake, still has what it was given.
-  const devices = at.chain
-    .devices(at.net)
-    .filter((row) => row.status !== 'revoked' && row.endpoint !== '')
-    .map((row) => row.id)
+  // Who is leaving, or has too little stake, still has what it was given. Those that have left are many in the end: they are
+  // asked, and nobody waits for them, since others keep copies before anybody is let go.
+  const rows = at.chain.devices(at.net).filter((row) => row.status !== 'revoked' && row.endpoint !== '')
+  const everyone = rows.map((row) => row.id)
+  const devices = rows.filter((row) => row.status === 'active').map((row) => row.id)
   const trouble = new Map<DeviceId, string>()
   let patience = patienceMs
 
@@ -72,7 +72,7 @@ export function createSurvey(parts: StoreParts, patienceMs: number): Survey {
     devices,
     async ask(idsOn, maxBytes, signal) {
       const question: Question = { idsOn, maxBytes, answers: new Map() }
-      await askAll(question, devices, signal)
+      await askAll(question, everyone, signal)
       return question
     },
     async insist(question, signal) {
