@@ -3,12 +3,12 @@
  * own (eight nodes, a gateway, a verifier and a chain, each a process, all on this machine), beside what the machine's
  * primitives, measured in the same run, would allow.
  *
- *   ./cairn bench s3 [--json] [--rounds 7] [--small 3000] [--parallel 64]
+ *   ./cairn bench s3 [--json] [--data FOLDER] [--rounds 7] [--small 3000] [--parallel 64]
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { LOCAL_REDUNDANCY } from '../src/resources/storage/layout.ts'
+import { benchArguments } from './parts/arguments.ts'
 import { brief, load, median } from './parts/figures.ts'
 import { httpFloor } from './parts/http-floor.ts'
 import { type LocalNetwork, startNetwork } from './parts/local-network.ts'
@@ -239,24 +239,21 @@ function asJson(figures: Figures, limits: Bounds, loads: readonly number[]): str
   })
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '7' },
-    small: { type: 'string', default: '3000' },
-    parallel: { type: 'string', default: '64' },
-  },
+const { json, data, numbers } = benchArguments('s3', {
+  rounds: { about: 'rounds of large objects', value: 7 },
+  small: { about: 'small objects in each round', value: 3000 },
+  parallel: { about: 'requests of small objects in flight', value: 64 },
 })
 const before = load()
-const network = await startNetwork()
+const network = await startNetwork(N, data)
 let figures: Figures
 try {
-  figures = await customer(network, { rounds: Number(values.rounds), small: Number(values.small), parallel: Number(values.parallel) })
+  figures = await customer(network, numbers)
 } finally {
   await network.stop()
 }
 const limits = await bounds()
 const loads = [before, load()]
-if (values.json) console.log(asJson(figures, limits, loads))
+if (json) console.log(asJson(figures, limits, loads))
 else print(figures, limits, loads)
 process.exit(0)

@@ -1,11 +1,10 @@
 /** A whole network of its own for one measurement: brought up in a temporary folder, taken down with everything in it. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { benchFolder } from './folder.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 /** The first start deploys contracts and registers operators; a busy machine needs about a minute. */
@@ -29,10 +28,10 @@ export interface LocalNetwork {
   stop(): Promise<void>
 }
 
-/** Brings a network up. Rejects when it does not say that it is ready in time; nothing is left behind then. */
-export async function startNetwork(nodes = 8): Promise<LocalNetwork> {
-  const folder = await mkdtemp(join(tmpdir(), 'cairn-bench-'))
-  const args = [MAIN, 'up', '--json', '--data', folder, '--epoch-seconds', '60', '--nodes', String(nodes)]
+/** Brings a network up in a fresh folder (`benchFolder`). Rejects when it is not ready in time; nothing is left behind then. */
+export async function startNetwork(nodes: number, data: string | null): Promise<LocalNetwork> {
+  const folder = await benchFolder(data)
+  const args = [MAIN, 'up', '--json', '--data', folder.path, '--epoch-seconds', '60', '--nodes', String(nodes)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const said: string[] = []
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -43,7 +42,7 @@ export async function startNetwork(nodes = 8): Promise<LocalNetwork> {
     process.off('SIGINT', interrupted)
     process.off('SIGTERM', interrupted)
     await end(child)
-    await rm(folder, { recursive: true, force: true })
+    await folder.remove()
   }
   const interrupted = (): void => void stop().finally(() => process.exit(1))
   process.on('SIGINT', interrupted)
