@@ -84,7 +84,7 @@ contract Deployment {
 
     /// @notice The contracts of the set.
     function names() public pure returns (bytes32[] memory list) {
-        list = new bytes32[](18);
+        list = new bytes32[](21);
         list[0] = "Token";
         list[1] = "Oracle";
         list[2] = "Credits";
@@ -97,17 +97,20 @@ contract Deployment {
         list[9] = "EvidenceLog";
         list[10] = "RewardsDistributor";
         list[11] = "RootPublisher";
-        list[12] = "Emissions";
-        list[13] = "Weights";
-        list[14] = "Market";
-        list[15] = "PasskeyAccounts";
-        list[16] = "Timelock";
-        list[17] = "Governor";
+        list[12] = "RootQuorum";
+        list[13] = "StorageProofs";
+        list[14] = "DisputeManager";
+        list[15] = "Emissions";
+        list[16] = "Weights";
+        list[17] = "Market";
+        list[18] = "PasskeyAccounts";
+        list[19] = "Timelock";
+        list[20] = "Governor";
     }
 
     /// @notice The pointers between them.
     function wires() public pure returns (Wire[] memory list) {
-        list = new Wire[](38);
+        list = new Wire[](55);
         list[0] = Wire("Token", "minter()", "Emissions");
         list[1] = Wire("Credits", "token()", "Token");
         list[2] = Wire("Credits", "escrow()", "Escrow");
@@ -118,34 +121,51 @@ contract Deployment {
         list[7] = Wire("Escrow", "DELEGATIONS()", "Delegations");
         list[8] = Wire("Escrow", "DISTRIBUTOR()", "RewardsDistributor");
         list[9] = Wire("Delegations", "escrow()", "Escrow");
-        list[10] = Wire("Pointers", "delegations()", "Delegations");
-        list[11] = Wire("NetworkRegistry", "token()", "Token");
-        list[12] = Wire("DeviceRegistry", "registry()", "NetworkRegistry");
-        list[13] = Wire("DeviceRegistry", "delegations()", "Delegations");
-        list[14] = Wire("Staking", "token()", "Token");
-        list[15] = Wire("Staking", "registry()", "NetworkRegistry");
-        list[16] = Wire("Staking", "authority()", "Timelock");
-        list[17] = Wire("EvidenceLog", "registry()", "NetworkRegistry");
-        list[18] = Wire("EvidenceLog", "staking()", "Staking");
-        list[19] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
-        list[20] = Wire("RewardsDistributor", "staking()", "Staking");
-        list[21] = Wire("RootPublisher", "registry()", "NetworkRegistry");
-        list[22] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
-        list[23] = Wire("Emissions", "TOKEN()", "Token");
-        list[24] = Wire("Emissions", "CREDITS()", "Credits");
-        list[25] = Wire("Emissions", "ESCROW()", "Escrow");
-        list[26] = Wire("Emissions", "REGISTRY()", "NetworkRegistry");
-        list[27] = Wire("Emissions", "DISTRIBUTOR()", "RewardsDistributor");
-        list[28] = Wire("Emissions", "AUTHORITY()", "Timelock");
-        list[29] = Wire("Emissions", "weights()", "Weights");
-        list[30] = Wire("Weights", "ESCROW()", "Escrow");
-        list[31] = Wire("Weights", "AUTHORITY()", "Timelock");
-        list[32] = Wire("Market", "ESCROW()", "Escrow");
-        list[33] = Wire("Market", "STAKING()", "Staking");
-        list[34] = Wire("Market", "AUTHORITY()", "Timelock");
-        list[35] = Wire("Governor", "token()", "Staking");
-        list[36] = Wire("Governor", "TOKEN()", "Token");
-        list[37] = Wire("Governor", "timelock()", "Timelock");
+        list[10] = Wire("NetworkRegistry", "token()", "Token");
+        list[11] = Wire("DeviceRegistry", "registry()", "NetworkRegistry");
+        list[12] = Wire("DeviceRegistry", "delegations()", "Delegations");
+        list[13] = Wire("Staking", "token()", "Token");
+        list[14] = Wire("Staking", "registry()", "NetworkRegistry");
+        list[15] = Wire("Staking", "authority()", "Timelock");
+        list[16] = Wire("Staking", "slasher()", "DisputeManager");
+        list[17] = Wire("Pointers", "delegations()", "Delegations");
+        list[18] = Wire("EvidenceLog", "registry()", "NetworkRegistry");
+        list[19] = Wire("EvidenceLog", "staking()", "Staking");
+        list[20] = Wire("RewardsDistributor", "registry()", "NetworkRegistry");
+        list[21] = Wire("RewardsDistributor", "staking()", "Staking");
+        list[22] = Wire("RewardsDistributor", "disputes()", "DisputeManager");
+        list[23] = Wire("RootPublisher", "registry()", "NetworkRegistry");
+        list[24] = Wire("RootPublisher", "distributor()", "RewardsDistributor");
+        list[25] = Wire("RootQuorum", "registry()", "NetworkRegistry");
+        list[26] = Wire("RootQuorum", "distributor()", "RewardsDistributor");
+        list[27] = Wire("RootQuorum", "staking()", "Staking");
+        list[28] = Wire("StorageProofs", "token()", "Token");
+        list[29] = Wire("StorageProofs", "registry()", "NetworkRegistry");
+        list[30] = Wire("StorageProofs", "delegations()", "Delegations");
+        list[31] = Wire("StorageProofs", "disputes()", "DisputeManager");
+        list[32] = Wire("DisputeManager", "token()", "Token");
+        list[33] = Wire("DisputeManager", "registry()", "NetworkRegistry");
+        list[34] = Wire("DisputeManager", "staking()", "Staking");
+        list[35] = Wire("DisputeManager", "devices()", "DeviceRegistry");
+        list[36] = Wire("DisputeManager", "distributor()", "RewardsDistributor");
+        list[37] = Wire("DisputeManager", "publisher()", "RootPublisher");
+        list[38] = Wire("DisputeManager", "quorum()", "RootQuorum");
+        list[39] = Wire("DisputeManager", "storageProofs()", "StorageProofs");
+        list[40] = Wire("Emissions", "TOKEN()", "Token");
+        list[41] = Wire("Emissions", "CREDITS()", "Credits");
+        list[42] = Wire("Emissions", "ESCROW()", "Escrow");
+        list[43] = Wire("Emissions", "REGISTRY()", "NetworkRegistry");
+        list[44] = Wire("Emissions", "DISTRIBUTOR()", "RewardsDistributor");
+        list[45] = Wire("Emissions", "AUTHORITY()", "Timelock");
+        list[46] = Wire("Emissions", "weights()", "Weights");
+        list[47] = Wire("Weights", "ESCROW()", "Escrow");
+        list[48] = Wire("Weights", "AUTHORITY()", "Timelock");
+        list[49] = Wire("Market", "ESCROW()", "Escrow");
+        list[50] = Wire("Market", "STAKING()", "Staking");
+        list[51] = Wire("Market", "AUTHORITY()", "Timelock");
+        list[52] = Wire("Governor", "token()", "Staking");
+        list[53] = Wire("Governor", "TOKEN()", "Token");
+        list[54] = Wire("Governor", "timelock()", "Timelock");
     }
 
     /// @dev Roles are no pointers: the Governor alone proposes and cancels, the Timelock alone changes roles, and whoever

@@ -75,12 +75,16 @@ contract DeploymentTest is Test {
         _put(
             "RewardsDistributor",
             type(RewardsDistributor).creationCode,
-            abi.encode(_at("NetworkRegistry"), address(0x60A2D), address(0), _at("Staking"))
+            abi.encode(_at("NetworkRegistry"), address(0x60A2D), _at("DisputeManager"), _at("Staking"))
         );
     }
 
     function _deployStaking(address registry) private {
-        _put("Staking", type(Staking).creationCode, abi.encode(_at("Token"), registry, _at("Timelock"), address(0)));
+        _put(
+            "Staking",
+            type(Staking).creationCode,
+            abi.encode(_at("Token"), registry, _at("Timelock"), _at("DisputeManager"))
+        );
     }
 
     function test_AddressesDependOnDeployerReleaseAndName() public {

@@ -644,6 +644,14 @@ contract EscrowTest is MoneyFixture {
 
     // ---------------------------------------------------------------------------------------------------------- views
 
+    function test_AForkedChainHasADomainOfItsOwn() public {
+        _fund(payer, 100);
+        IEscrow.Voucher[] memory items = _one(_voucher(PAYER_KEY, 1, 10));
+        vm.chainId(block.chainid + 1);
+        assertEq(_redeemMany(items), 0, "signed for the other chain");
+        assertEq(_redeem(PAYER_KEY, 1, 10), 10, "signed for this one");
+    }
+
     function test_DigestsAreEip712() public view {
         bytes32 domain = keccak256(
             abi.encode(

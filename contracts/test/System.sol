@@ -79,10 +79,10 @@ abstract contract System is Test {
         bytes memory args = abi.encode(token, BOND, minimums);
         registry = NetworkRegistry(_put("NetworkRegistry", type(NetworkRegistry).creationCode, args));
         _put("DeviceRegistry", type(DeviceRegistry).creationCode, abi.encode(registry, delegations));
-        args = abi.encode(token, registry, _at("Timelock"), address(0));
+        args = abi.encode(token, registry, _at("Timelock"), _at("DisputeManager"));
         address staking = _put("Staking", type(Staking).creationCode, args);
         _put("EvidenceLog", type(EvidenceLog).creationCode, abi.encode(registry, staking));
-        args = abi.encode(registry, guardian, address(0), staking);
+        args = abi.encode(registry, guardian, _at("DisputeManager"), staking);
         distributor = RewardsDistributor(_put("RewardsDistributor", type(RewardsDistributor).creationCode, args));
         args = abi.encode(registry, distributor);
         publisher = RootPublisher(_put("RootPublisher", type(RootPublisher).creationCode, args));

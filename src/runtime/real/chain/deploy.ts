@@ -6,6 +6,7 @@ import { creditsAbi } from '../../../protocol/abi/credits.ts'
 import { delegationsAbi } from '../../../protocol/abi/delegations.ts'
 import { deploymentAbi } from '../../../protocol/abi/deployment.ts'
 import { deviceRegistryAbi } from '../../../protocol/abi/device-registry.ts'
+import { disputeManagerAbi } from '../../../protocol/abi/dispute-manager.ts'
 import { emissionsAbi } from '../../../protocol/abi/emissions.ts'
 import { escrowAbi } from '../../../protocol/abi/escrow.ts'
 import { evidenceLogAbi } from '../../../protocol/abi/evidence-log.ts'
@@ -17,7 +18,9 @@ import { networkRegistryAbi } from '../../../protocol/abi/network-registry.ts'
 import { pointersAbi } from '../../../protocol/abi/pointers.ts'
 import { rewardsDistributorAbi } from '../../../protocol/abi/rewards-distributor.ts'
 import { rootPublisherAbi } from '../../../protocol/abi/root-publisher.ts'
+import { rootQuorumAbi } from '../../../protocol/abi/root-quorum.ts'
 import { stakingAbi } from '../../../protocol/abi/staking.ts'
+import { storageProofsAbi } from '../../../protocol/abi/storage-proofs.ts'
 import { timelockAbi } from '../../../protocol/abi/timelock.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
@@ -101,7 +104,6 @@ async function readCodes(): Promise<Codes> {
 
 /** Constructor arguments, as Deployment.sol's `wires` will read them back. */
 function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, deployer: Account, genesis: number): Codes {
-  const none = `0x${'00'.repeat(20)}` as const
   const { minimums } = config
   const make = {
     Token: encodeDeployData({ abi: tokenAbi, bytecode: codes.Token, args: [deployer, config.supply, at.Emissions] }),
@@ -127,14 +129,17 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
       bytecode: codes.DeviceRegistry,
       args: [at.NetworkRegistry, at.Delegations],
     }),
-    // Nothing slashes yet: the Timelock names a slasher, who takes over ten weeks later.
-    Staking: encodeDeployData({ abi: stakingAbi, bytecode: codes.Staking, args: [at.Token, at.NetworkRegistry, at.Timelock, none] }),
+    Staking: encodeDeployData({
+      abi: stakingAbi,
+      bytecode: codes.Staking,
+      args: [at.Token, at.NetworkRegistry, at.Timelock, at.DisputeManager],
+    }),
     Pointers: encodeDeployData({ abi: pointersAbi, bytecode: codes.Pointers, args: [at.Delegations] }),
     EvidenceLog: encodeDeployData({ abi: evidenceLogAbi, bytecode: codes.EvidenceLog, args: [at.NetworkRegistry, at.Staking] }),
     RewardsDistributor: encodeDeployData({
       abi: rewardsDistributorAbi,
       bytecode: codes.RewardsDistributor,
-      args: [at.NetworkRegistry, config.guardian, none, at.Staking],
+      args: [at.NetworkRegistry, config.guardian, at.DisputeManager, at.Staking],
     }),
     RootPublisher: encodeDeployData({
       abi: rootPublisherAbi,
@@ -142,7 +147,37 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
       args: [at.NetworkRegistry, at.RewardsDistributor],
     }),
   }
-  return { ...make, ...governed(config, codes, at) }
+  return { ...make, ...judges(codes, at), ...governed(config, codes, at) }
+}
+
+/** What judges roots, evidence and demands. */
+function judges(codes: Codes, at: AddressBook) {
+  return {
+    RootQuorum: encodeDeployData({
+      abi: rootQuorumAbi,
+      bytecode: codes.RootQuorum,
+      args: [at.NetworkRegistry, at.RewardsDistributor, at.Staking],
+    }),
+    StorageProofs: encodeDeployData({
+      abi: storageProofsAbi,
+      bytecode: codes.StorageProofs,
+      args: [at.Token, at.NetworkRegistry, at.Delegations, at.DisputeManager],
+    }),
+    DisputeManager: encodeDeployData({
+      abi: disputeManagerAbi,
+      bytecode: codes.DisputeManager,
+      args: [
+        at.Token,
+        at.NetworkRegistry,
+        at.Staking,
+        at.DeviceRegistry,
+        at.RewardsDistributor,
+        at.RootPublisher,
+        at.RootQuorum,
+        at.StorageProofs,
+      ],
+    }),
+  }
 }
 
 /** What mints, lets and decides: the contracts that governance stands behind. */
