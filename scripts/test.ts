@@ -16,18 +16,14 @@ const STEP_MS_MAX = 20 * 60_000
 const TEST_MS_MAX = 5 * 60_000
 /** Test files that run at once: more than the cores of a small machine makes timings unsteady and nothing faster. */
 const TEST_CONCURRENCY = 2
-/** Tests that start chains, whole networks or clients of their own: one at a time, or they would starve each other. */
+/** Tests that start chains, whole networks or clients of their own: two at a time, since they mostly wait for epochs to end. */
 const WHOLE = [
   /^test\/(e2e|clients)\//,
   /^test\/(simulation|chain-differential)\.test\.ts$/,
   /\.e2e\.test\.ts$/,
   /^src\/runtime\/real\/chain\//,
 ]
-/**
- * Run by name (`./cairn test e2e/faults`, `./cairn test simulation`) and not with everything: they have not yet been seen
- * to pass on a machine of their own, and drive clients or virtual weeks for many minutes.
- */
-const BY_NAME = [/^test\/clients\//, /^test\/e2e\/(cli|clients|cheaters|faults|reads)\.test\.ts$/, /^test\/simulation\.test\.ts$/]
+const WHOLE_CONCURRENCY = 2
 /** A whole network takes its time to start, to settle epochs and to stop. */
 const WHOLE_MS_MAX = 10 * 60_000
 
@@ -156,10 +152,7 @@ function summary(): readonly string[] {
 }
 
 async function runTests(pattern: string): Promise<void> {
-  const found = testFiles(pattern)
-  const later = pattern === '' ? found.filter((file) => BY_NAME.some((name) => name.test(file))) : []
-  const files = found.filter((file) => !later.includes(file))
-  if (later.length > 0) process.stdout.write(`\nNOT RUN, only by name: ${later.join(', ')}\n`)
+  const files = testFiles(pattern)
   const parts = files.filter((file) => !isWhole(file))
   const whole = files.filter(isWhole)
   const named = pattern === '' ? '' : ` with ${JSON.stringify(pattern)}`
@@ -168,15 +161,12 @@ async function runTests(pattern: string): Promise<void> {
     return
   }
   if (parts.length > 0) await step(`tests of parts${named}`, () => runFiles(parts, TEST_CONCURRENCY, TEST_MS_MAX))
-  if (whole.length > 0) await step(`tests of whole networks${named}`, () => runFiles(whole, 1, WHOLE_MS_MAX))
+  if (whole.length > 0) await step(`tests of whole networks${named}`, () => runFiles(whole, WHOLE_CONCURRENCY, WHOLE_MS_MAX))
 }
-
-/** Turned on once the command line reaches every part: until then what no root imports yet is not yet unused. */
-const UNUSED_IS_FATAL: boolean = false
 
 async function findUnused(): Promise<{ ok: boolean; note: string }> {
   const { ok } = await tool('knip/bin/knip.js')
-  return { ok: ok || !UNUSED_IS_FATAL, note: ok ? '' : 'unused code, see above' }
+  return { ok, note: ok ? '' : 'unused code, see above' }
 }
 
 const results: Result[] = []

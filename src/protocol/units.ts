@@ -11,18 +11,10 @@ export type Ppm = Brand<number, 'Ppm'>
 export type UnixMs = Brand<number, 'UnixMs'>
 
 export const PPM = 1_000_000
-export const MICROCREDITS_PER_CREDIT = 1_000_000n
-/** $1 = 100 000 credits. */
-export const CREDITS_PER_DOLLAR = 100_000n
 
 export function credits(value: bigint): Credits {
   assert(value >= 0n && value < 1n << 128n, 'credits are a uint128 of µcredits')
   return value as Credits
-}
-
-export function cairn(value: bigint): Cairn {
-  assert(value >= 0n && value < 1n << 128n, 'CAIRN amounts are a uint128 of wei')
-  return value as Cairn
 }
 
 export function ppm(value: number): Ppm {

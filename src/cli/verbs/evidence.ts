@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Digest } from '../../protocol/ids.ts'
 import { type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import { fetchAnyFile } from '../../resources/peers.ts'
-import type { ChainView } from '../../runtime/chain.ts'
 import type { Network } from '../../runtime/index.ts'
 import { type Bench, openPeers } from './chain.ts'
 import type { Place } from './place.ts'
@@ -46,12 +45,4 @@ export function openEvidence(bench: Bench, place: Place, options: { readonly rem
       await network?.close()
     },
   }
-}
-
-/** The settlement behind the newest root that is not refused, if it can be had. */
-export async function newestSettlement(view: ChainView, place: Place, files: EvidenceFiles): Promise<Settlement | null> {
-  const root = view
-    .roots(place.net as Parameters<ChainView['roots']>[0])
-    .findLast((row) => row.state === 'active' || row.state === 'pending')
-  return root === undefined ? null : files.settlement(root.dataHash)
 }

@@ -1,3 +1,3 @@
 /** What a gateway does beside its resources' own work: it pays. */
-export { openPayBook, type PayBook, provenFor } from './pay.ts'
+export type { PayBook } from './pay.ts'
 export { adoptVouchers, type PayParts, payLoop } from './pay-loop.ts'

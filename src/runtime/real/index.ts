@@ -10,7 +10,6 @@ import { createRandom } from './random.ts'
 
 export { openDatabase } from './database.ts'
 export { openDisk } from './disk.ts'
-export { createHttpServer, HTTP_LIMITS, type HttpLimits } from './http.ts'
 export { createClock, createCrypto, createLog, createMetrics, createRandom }
 
 export interface RealRuntimeOptions {

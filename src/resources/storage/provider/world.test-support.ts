@@ -4,7 +4,6 @@ import {
   type Account,
   type Address,
   address,
-  bytesOf,
   type Digest,
   deviceId,
   digestOf,
@@ -342,4 +341,3 @@ export async function askProof(network: Network, request: ProofRequest): Promise
 
 export const pieceId = (n: number): Digest => digestOf(crypto.sha256(Uint8Array.of(n >> 8, n & 255, 99)))
 export const addressOf = (secret: Uint8Array): Address => address(toHex(crypto.secp256k1.address(secret)))
-export { bytesOf }

@@ -5,7 +5,7 @@
 
 import { verifyDevice } from '../../../protocol/device-signature.ts'
 import { CairnError } from '../../../protocol/errors.ts'
-import { bytesOf, type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
+import { type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { FramePosition, Slab } from '../kernel/kernel.ts'
 import { FRAME_BYTES, LEAF_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
@@ -269,7 +269,3 @@ async function collectReceipts(parts: WriterParts, writers: readonly PieceWriter
   })
   await cutStragglers(parts, writers, waits)
 }
-
-/** Id of a whole copy of a log batch on one device: recovery derives the same. */
-export const batchPieceId = (at: StoreContext, stream: Uint8Array, device: DeviceId): Digest =>
-  digestOf(at.crypto.sha256(stream, bytesOf(device)))
