@@ -54,7 +54,7 @@ contract DisputeManager is DisputeEvidence {
     /// @notice Accuses an operator against the network's dispute bond.
     /// @param evidence Hash of what the challenger publishes; good for one dispute against this operator.
     function open(uint32 net, address accused, bytes32 evidence) external returns (uint256 id) {
-        INetworkRegistry.Params memory p = registry.params(net);
+        INetworkRegistry.Params memory p = _params(net);
         if (p.disputeBond == 0) revert NoBond(net);
         uint256 open_ = _openAgainst[net][accused];
         if (open_ >= MAX_OPEN) revert TooManyOpen(open_);
@@ -125,7 +125,7 @@ contract DisputeManager is DisputeEvidence {
         Dispute storage d = _disputes[id];
         if (d.state == State.Open) {
             if (!_isOverdue(d)) revert TooEarly(d.deadline, d.openedBlock + MIN_BLOCKS);
-            uint128 penalty = registry.params(d.net).faultPenalty;
+            uint128 penalty = _params(d.net).faultPenalty;
             _resolve(id, d, Verdict.Default, penalty < d.maxSlash ? penalty : d.maxSlash);
         } else {
             _requireState(id, State.Answered);
@@ -160,7 +160,7 @@ contract DisputeManager is DisputeEvidence {
 
     /// @inheritdoc IDisputeManager
     function rootBondOf(uint32 net, address asset) public view returns (uint128) {
-        return registry.params(net).rootBond * uint128(1 << _openRoots[net][asset]);
+        return _params(net).rootBond * uint128(1 << _openRoots[net][asset]);
     }
 
     // ---------------------------------------------------------------- private

@@ -75,7 +75,7 @@ contract DisputeEvidenceTest is Judges {
     function test_Threat16_V4_EquivocationSlashesOnceAndPaysAQuarterAtMost() public {
         uint256 supply = token.totalSupply();
         assertEq(_submit(_receipt("a"), _receipt("b")), PENALTY, "slashed");
-        gate("DisputeManager", "device equivocation", lastGas(), 235_000);
+        gate("DisputeEvidence", "device equivocation", lastGas(), 235_000);
         assertEq(_self(provider, NET), 10_000e18 - PENALTY, "self stake");
         assertEq(token.balanceOf(reporter), PENALTY / 4, "a quarter");
         assertEq(supply - token.totalSupply(), PENALTY - PENALTY / 4, "the rest burned");
@@ -208,7 +208,7 @@ contract DisputeEvidenceTest is Judges {
         bytes memory sigB = signatureOf(VERIFIER_KEY, publisher.digestOf(b));
         vm.prank(reporter);
         assertEq(manager.submitRootEquivocation(a, sigA, b, sigB), ROOT_PENALTY, "slashed");
-        gate("DisputeManager", "root equivocation", lastGas(), 235_000);
+        gate("DisputeEvidence", "root equivocation", lastGas(), 235_000);
         assertEq(_self(verifier, VERIFIERS), 10_000e18 - ROOT_PENALTY, "the signer");
         assertEq(token.balanceOf(reporter), ROOT_PENALTY / 4, "reporter");
         vm.expectRevert(IDisputeManager.AlreadyPunished.selector);
@@ -241,6 +241,9 @@ contract DisputeEvidenceTest is Judges {
         manager.submitRootEquivocation(a, sigA, b, sigB);
         vm.expectRevert(IDisputeManager.BadEvidence.selector);
         manager.submitRootEquivocation(a, "", b, sigB);
+        // Two that nobody made do not agree on nobody.
+        vm.expectRevert(IDisputeManager.BadEvidence.selector);
+        manager.submitRootEquivocation(a, "", b, "");
         sigB = signatureOf(VERIFIER_KEY, publisher.digestOf(b));
         uint256 end = (uint256(a.epoch) + 1) * EPOCH;
         vm.warp(end + 3 weeks + 1);

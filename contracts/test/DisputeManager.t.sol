@@ -66,6 +66,24 @@ contract DisputeManagerTest is Judges {
         assertEq(manager.openAgainst(NET, provider), 0, "closed");
     }
 
+    /// The penalty is the network's, but nobody owes more than stood behind him at the opening.
+    function test_ADefaultTakesAtMostWhatStoodThere() public {
+        INetworkRegistry.Params memory p = params();
+        p.faultPenalty = MIN_STAKE;
+        uint32 net = createNetwork(p);
+        bondAs(bob, net, MIN_STAKE);
+        vm.prank(address(manager));
+        staking.slash(bob, net, 200e18, address(0), 0);
+        vm.warp(block.timestamp + 1 weeks);
+        vm.prank(alice);
+        uint256 id = manager.open(net, bob, "e");
+        assertEq(manager.dispute(id).maxSlash, 800e18, "what stands there");
+        _pass(3 days);
+        manager.finalize(id);
+        assertEq(_self(bob, net), 640e18, "a fifth of it this week");
+        assertEq(staking.provisionOf(bob, net).owed, 640e18, "the rest of it, and not of the penalty, is owed");
+    }
+
     function test_AcceptedTheChallengerGetsItsBondAndAsMuchAgainAtMost() public {
         uint256 id = _open("e");
         _respond(id);
@@ -311,6 +329,24 @@ contract DisputeManagerTest is Judges {
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IRewardsDistributor.NotPending.selector, uint32(0)));
         manager.openRoot(NET, address(token), 0, "reason");
+    }
+
+    /// A network whose roots a quorum signs has no one accused: the lost half has nobody to go to.
+    function test_WithoutAVerifierALostRootBondIsBurned() public {
+        INetworkRegistry.Params memory p = params();
+        p.verifierNet = VERIFIERS;
+        vm.startPrank(founder);
+        token.approve(address(registry), BOND);
+        uint32 net = registry.create(p, INetworkRegistry.Roles(address(this), address(0), arbiter), "meta");
+        vm.stopPrank();
+        uint32 epoch = registry.currentEpoch(net) - 1;
+        distributor.publish(net, address(token), epoch, "root", 0, "data");
+        vm.prank(alice);
+        uint256 id = manager.openRoot(net, address(token), 0, "reason");
+        uint256 supply = token.totalSupply();
+        _rule(id, IDisputeManager.Verdict.Reject, 0);
+        assertEq(supply - token.totalSupply(), ROOT_BOND, "all of it");
+        assertEq(token.balanceOf(address(manager)), 0, "nothing stays");
     }
 
     /// A challenged root that newer ones pushed out of the ring does not hold the bonds.

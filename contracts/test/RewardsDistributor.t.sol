@@ -456,7 +456,7 @@ contract RootPublisherTest is World {
             IRootPublisher.RootMessage memory m = _message();
             bytes memory signature = signatureOf(VERIFIER_KEY, publisher.digestOf(m));
             publisher.publish(m, signature);
-            if (i == 11) gate("RewardsDistributor", "a signed root", lastGas(), 80_000);
+            if (i == 11) gate("RootPublisher", "a signed root", lastGas(), 80_000);
             vm.warp(block.timestamp + 1 days);
         }
     }
