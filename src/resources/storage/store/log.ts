@@ -146,9 +146,12 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     })
     position = { number: batch.number, last: batch.last, hash }
     // Kept by enough is kept: neither who waits for this batch nor the next one waits for the slowest.
-    void rest.then((late) => {
-      if (late.length > 0 && !signal.aborted && sql.has.get(batch.number) !== null) database.transaction(() => copies(late))
-    })
+    rest
+      .then((late) => {
+        if (late.length > 0 && !signal.aborted && sql.has.get(batch.number) !== null) database.transaction(() => copies(late))
+      })
+      // They are then copies that nobody names, which their providers drop in time.
+      .catch((error: unknown) => at.log.warn('late copies of the metadata log could not be noted', { why: String(error) }))
     release(position.last)
     return true
   }
