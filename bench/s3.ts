@@ -156,7 +156,7 @@ async function bounds() {
     'gateway to nodes (TLS, both ends)': copies * (tls.send + tls.receive),
     'CRC-32 of records': copies * of('crc32'),
     'writing and fsync': copies * disk.write,
-    'leaf hashes at the nodes': copies * of('sha256 native'),
+    'leaf hashes at the nodes': copies * of('leaves'),
   }
   const get: Bill = {
     'reading the page cache': disk.read,

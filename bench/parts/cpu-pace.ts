@@ -4,7 +4,7 @@ import { median } from './figures.ts'
 export interface Pace {
   /** Per second of the clock, the median of the rounds. */
   readonly perSecond: number
-  /** Per second of processor time of this process, garbage collection and helper threads included. */
+  /** Per second of processor time of this process, garbage collection and the engine's other threads included. */
   readonly perCpuSecond: number
 }
 
