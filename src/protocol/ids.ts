@@ -27,7 +27,11 @@ export type Seed = Brand<Uint8Array, 'Seed'>
 /** Name of a versioned protocol between peers, e.g. `/cairn/storage/1`. */
 export type ProtocolId = `/cairn/${string}/${number}`
 
+/** How ids are written; most of those that pass here already are. */
+const CANONICAL = /^0x[0-9a-f]*$/
+
 function fixed(text: string, bytes: number): Hex | null {
+  if (text.length === 2 + 2 * bytes && CANONICAL.test(text)) return text as Hex
   const decoded = fromHex(text)
   return decoded !== null && decoded.length === bytes ? (`0x${toHex(decoded)}` as Hex) : null
 }
@@ -44,7 +48,7 @@ export const digest = (text: string): Digest => parse<Digest>(text, 32, 'a diges
 export const deviceId = (text: string): DeviceId => parse<DeviceId>(text, 32, 'a device id')
 
 /** The digest whose bytes these are. */
-export const digestOf = (bytes: Uint8Array): Digest => digest(toHex(bytes))
+export const digestOf = (bytes: Uint8Array): Digest => digest(`0x${toHex(bytes)}`)
 /** The bytes of any hexadecimal id. */
 export function bytesOf(id: Hex): Uint8Array {
   const bytes = fromHex(id)

@@ -49,7 +49,7 @@ const hexed = <T extends `0x${string}`>(length: number, make: (text: string) => 
     raw(length, length),
     z.custom<T>((v) => typeof v === 'string'),
     {
-      decode: (bytes) => make(toHex(bytes)),
+      decode: (bytes) => make(`0x${toHex(bytes)}`),
       encode: (text) => octets(text),
     },
   )
