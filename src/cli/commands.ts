@@ -168,4 +168,15 @@ function addNetwork(program: Command): void {
     .action((options) => ends(import('./verbs/doctor.ts').then((verb) => verb.doctor(options))))
   examples(doctor, 'cairn doctor', 'cairn doctor --data ~/node --json')
   examples(status, 'cairn status', 'cairn status --json | jq .serving')
+  const bench = program
+    .command('bench')
+    .argument('[name]', 's3, kernel, network, proofs or epoch; their names without it')
+    .argument('[options...]', 'its own; `--help` after the name says which')
+    .description('measure this machine: what a customer sees, and each part beside what the hardware allows')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .action((name: string | undefined, options: readonly string[]) =>
+      ends(import('./verbs/bench.ts').then((verb) => verb.bench(name, options))),
+    )
+  examples(bench, 'cairn bench', 'cairn bench s3 --json', 'cairn bench epoch --subjects 1000')
 }

@@ -10,6 +10,8 @@ const program = new Command('cairn')
   .description('The open stack for decentralized physical infrastructure networks')
   .version('0.1.0')
   .showHelpAfterError()
+  // What stands after the name of a measurement is the measurement's.
+  .enablePositionalOptions()
 
 program
   .command('up')
