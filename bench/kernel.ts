@@ -6,6 +6,7 @@
 import { createKernel, type DigestKind, type FramePosition, type Kernel, type Slab } from '../src/resources/storage/kernel/index.ts'
 import { FRAME_BYTES, FRAME_PLAIN_BYTES, LOCAL_REDUNDANCY } from '../src/resources/storage/layout.ts'
 import { createCompute } from '../src/runtime/real/compute/pool.ts'
+import { benchArguments } from './parts/arguments.ts'
 import { median } from './parts/figures.ts'
 import { primitives } from './parts/primitives.ts'
 
@@ -85,6 +86,7 @@ async function pipeline(): Promise<{ rows: Row[]; turnMicroseconds: number }> {
   return { rows, turnMicroseconds: median(turns) }
 }
 
+const { json } = benchArguments('kernel', {})
 const paces = await primitives()
 const { rows: measured, turnMicroseconds } = await pipeline()
 const cost = (name: string): number => paces.get(name) as number
@@ -99,7 +101,7 @@ const limits: Row[] = [
   { name: 'decode, 4 erasures', gbPerSecond: LANES / (cost('open') + cost('copy') + cost('parity')) },
 ]
 
-if (process.argv.includes('--json')) {
+if (json) {
   const primitive = Object.fromEntries([...paces].map(([name, ns]) => [name, 1 / ns]))
   console.log(JSON.stringify({ unit: 'GB/s', lanes: LANES, primitive, measured, limits, turnMicroseconds }))
 } else {

@@ -2,18 +2,18 @@
  * How fast peers talk: 64 KiB messages through `Network`, beside raw node:tls and raw TCP in the same run, so that the
  * numbers of different machines can be compared; then small requests, each on a new exchange. Two processes on loopback.
  *
- *   node bench/network.ts [--json] [--mib 256] [--rounds 3]
+ *   ./cairn bench network [--json] [--mib 256] [--rounds 3]
  */
 import { spawn } from 'node:child_process'
 import { createServer as createTcpServer, type Socket, connect as tcpConnect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls'
-import { parseArgs } from 'node:util'
 import { peerId } from '../src/protocol/peer-id.ts'
 import type { Duplex, Log } from '../src/runtime/index.ts'
 import { createClock, createCrypto, createRandom } from '../src/runtime/real/index.ts'
 import { makeCertificate } from '../src/runtime/real/network/certificate.ts'
 import { createTlsNetwork } from '../src/runtime/real/network/index.ts'
+import { benchArguments } from './parts/arguments.ts'
 
 const MESSAGE_BYTES = 64 * 1024
 const SINK = '/cairn/bench-sink/1'
@@ -161,21 +161,18 @@ const NAMES: Record<string, string> = {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      mib: { type: 'string', default: '256' },
-      rounds: { type: 'string', default: '3' },
-      serve: { type: 'boolean', default: false },
-    },
+  const [, , part, bytes] = process.argv
+  if (part === 'serve') return serve(Number(bytes))
+  const { json, numbers } = benchArguments('network', {
+    mib: { about: 'MiB that are sent each time', value: 256 },
+    rounds: { about: 'rounds, of which the best counts', value: 3 },
   })
-  const total = Number(values.mib) * 1024 * 1024
-  if (values.serve) return serve(total)
-  const child = spawn(process.execPath, [import.meta.filename, '--serve', '--mib', values.mib], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const total = numbers.mib * 1024 * 1024
+  const child = spawn(process.execPath, [import.meta.filename, 'serve', String(total)], { stdio: ['pipe', 'pipe', 'inherit'] })
   try {
     const line = await new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve))
-    const result = await measure(JSON.parse(line) as Ports, total, Number(values.rounds))
-    if (values.json) console.log(JSON.stringify(result))
+    const result = await measure(JSON.parse(line) as Ports, total, numbers.rounds)
+    if (json) console.log(JSON.stringify(result))
     else for (const [name, value] of Object.entries(result)) console.log(`${String(value).padStart(8)}  ${NAMES[name]}`)
   } finally {
     child.kill()
