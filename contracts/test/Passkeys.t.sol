@@ -35,7 +35,7 @@ contract PasskeysTest is World, Passkeys {
     function test_APasskeyIsADevice() public {
         IDeviceRegistry.Registration memory r = _registration(alice);
         bytes32 id = devices.register(r);
-        gate("DeviceRegistry", "enrol a passkey", lastGas(), 110_000);
+        gate("Passkeys", "enrol a passkey", lastGas(), 110_000);
         assertEq(id, keccak256(r.signer), "id");
         assertEq(devices.ownerOf(id), alice, "owner");
         assertTrue(devices.verify(r.signer, "evidence", assertion("evidence")), "signs evidence");
@@ -127,7 +127,7 @@ contract PasskeysTest is World, Passkeys {
         calls[0] = PasskeyAccount.Call(address(distributor), 0, claim);
         calls[1] = PasskeyAccount.Call(address(token), 0, abi.encodeCall(token.transfer, (alice, 15e18)));
         _execute(calls);
-        gate("Accounts", "passkey account: claim and send", lastGas(), 230_000);
+        gate("Passkeys", "passkey account: claim and send", lastGas(), 230_000);
         assertEq(token.balanceOf(address(account)), 25e18, "kept");
         assertEq(token.balanceOf(alice), 15e18, "sent");
     }
