@@ -161,23 +161,23 @@ function demand(size: number) {
   const nodes = hashes - 2
   const verifying = INTERVAL + compressions(LEAF_BYTES) + nodes * PAIR
   const frames = frameCount(size)
-  // The leaves of one frame, its subtree, and the tree over all frames.
-  const proving = (FRAME_BYTES / LEAF_BYTES) * (compressions(LEAF_BYTES) + PAIR) + frames * PAIR
-  return { hashes, nodes, frames, verifying, proving }
+  const leaves = FRAME_BYTES / LEAF_BYTES
+  return { nodes, verifying, leafCompressions: leaves * compressions(LEAF_BYTES), levelNodes: leaves + frames }
 }
 
 function limitsOf(size: number, cost: Costs) {
-  const { nodes, verifying, proving } = demand(size)
+  const { nodes, verifying, leafCompressions, levelNodes } = demand(size)
   const rate = (ns: number): number => brief(1e9 / ns)
   const calls = (nodes + 1) * cost.pair + cost.leaf
   return {
-    prove: rate(proving * cost.compression + cost.crcOfFrame),
+    /** The leaves of one frame, its subtree and the tree over all frames, and the checksum of the frame; reading is left out. */
+    prove: rate(leafCompressions * cost.compression + levelNodes * cost.pairOfLevel + cost.crcOfFrame),
     /** Were all of a proof one message. */
     verify: rate(verifying * cost.compression),
     /** With a call of the hash function for each node, as the sizes of messages demand. */
     verifyCalls: rate(calls),
     answer: Object.fromEntries(Object.entries(cost.signatures).map(([kind, ns]) => [kind, rate(calls + ns)])),
-    compressions: { prove: proving, verify: verifying },
+    compressions: { prove: leafCompressions + levelNodes * PAIR, verify: verifying },
   }
 }
 
