@@ -220,7 +220,7 @@ export async function replicate(
   const { at, providers } = parts
   const { n, ack } = at.redundancy
   const placement = place(at.crypto, providers.candidates(), keepSeed, { want: n, least: ack, total: n })
-  if (!placement.ok) throw new CairnError('NO_PROVIDERS', { need: ack, have: placement.have, why: placement.why })
+  if (!placement.ok) throw providers.tooFew(ack, placement.have, placement.why)
   const began = at.clock.monotonic()
   const kept: Copy[] = []
   const enough = Promise.withResolvers<void>()

@@ -52,6 +52,8 @@ export interface Providers {
   lagged(device: DeviceId): void
   /** Whether it lagged a moment ago, so that others are read from first. */
   slow(device: DeviceId): boolean
+  /** The error for a write that found too few: beside `why`, what the active providers that take none said last. */
+  tooFew(need: number, have: number, why: string): CairnError<'NO_PROVIDERS'>
   /** It refuses new pieces (full, leaving) but still serves reads. */
   closedToWrites(device: DeviceId, forMs: number): void
   /** Tries every resting or failed provider again; called once an epoch and by repair. */
@@ -62,6 +64,9 @@ export interface Providers {
 export const peerOf = (device: DeviceRow): PeerId => peerIdOf(bytesOf(device.transportKey))
 
 const subnetOf = (endpoint: string): string => /^\/ip4\/(\d+\.\d+\.\d+)\./.exec(endpoint)?.[1] ?? ''
+
+/** Reasons in one error, the most frequent first. */
+const REASONS_TOLD = 3
 
 export function createProviders(at: StoreContext, ping: (device: DeviceId, signal: AbortSignal) => Promise<void>): Providers {
   const health = new Map<DeviceId, Health>()
@@ -94,10 +99,12 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       .filter((row) => row.status === 'active' && row.endpoint !== '' && at.chain.stakeOf(row.owner, at.net) >= least)
   }
 
+  const takesWrites = ({ id }: DeviceRow): boolean => reachable(id) && (closed.get(id) ?? 0) <= at.clock.monotonic()
+
   return {
     candidates: () =>
       active()
-        .filter((row) => reachable(row.id) && (closed.get(row.id) ?? 0) <= at.clock.monotonic())
+        .filter(takesWrites)
         .map((row) => ({ device: row.id, operator: row.owner, subnet: subnetOf(row.endpoint) })),
     reachable: (device) => at.chain.device(device) !== null && reachable(device),
     lost(device) {
@@ -133,6 +140,17 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       if (at.clock.monotonic() < until) return true
       slowUntil.delete(device)
       return false
+    },
+    tooFew(need, have, why) {
+      // Many commonly say the same; who asks wants the reasons, and `cairn storage stat` names the nodes.
+      const said = new Map<string, number>()
+      for (const row of active()) {
+        if (takesWrites(row)) continue
+        const reason = (health.get(row.id)?.why ?? refusals.get(row.id) ?? 'takes no pieces now').replaceAll(row.id, 'it')
+        said.set(reason, (said.get(reason) ?? 0) + 1)
+      }
+      const most = [...said].sort((a, b) => b[1] - a[1]).slice(0, REASONS_TOLD)
+      return new CairnError('NO_PROVIDERS', { need, have, why: [why, ...most.map(([reason, count]) => `${count} × ${reason}`)].join('; ') })
     },
     closedToWrites(device, forMs) {
       closed.set(device, at.clock.monotonic() + forMs)

@@ -63,7 +63,7 @@ test('two dead providers of eight do not stop a write; three do, and nothing is 
   const before = named(gateway)
   await assert.rejects(
     run(() => objects.put(putOf(gateway, 'l', bodyOf(bytes)))),
-    { code: 'NO_PROVIDERS' },
+    { code: 'NO_PROVIDERS', message: /; \d × dialling it did not finish/ },
   )
   assert.equal(await run(() => readAll(gateway, 'l')), 'no-key')
   assert.deepEqual(named(gateway), before)

@@ -116,7 +116,7 @@ async function openWriters(parts: WriterParts, layout: SegmentLayout, signal: Ab
     })
     if (!placement.ok && writers.length < ack) {
       for (const writer of writers) writer.io.abort(placement.why)
-      throw new CairnError('NO_PROVIDERS', { need: ack, have: placement.have + writers.length, why: placement.why })
+      throw providers.tooFew(ack, placement.have + writers.length, placement.why)
     }
     const devices = placement.ok ? placement.devices : []
     if (devices.length === 0) break
@@ -126,7 +126,7 @@ async function openWriters(parts: WriterParts, layout: SegmentLayout, signal: Ab
   }
   if (writers.length < ack) {
     for (const writer of writers) writer.io.abort('too few providers')
-    throw new CairnError('NO_PROVIDERS', { need: ack, have: writers.length, why: 'the others did not answer' })
+    throw providers.tooFew(ack, writers.length, 'the others did not answer')
   }
   return writers.sort((a, b) => a.shard - b.shard)
 }
@@ -214,6 +214,7 @@ function fail(parts: WriterParts, writer: PieceWriter, error: unknown): void {
   writer.failed = true
   writer.io.abort(error)
   if (error instanceof Refusal) {
+    parts.providers.refused(writer.device, error)
     if (error.code === 'full' || error.code === 'failing' || error.code === 'unpaid')
       parts.providers.closedToWrites(writer.device, error.code === 'unpaid' ? UNPAID_MS : CLOSED_MS)
   } else if (isFailure(error)) parts.providers.bad(writer.device, error)
