@@ -4,6 +4,7 @@
  */
 import { isCairnError } from '../../../protocol/errors.ts'
 import type { Account, Digest } from '../../../protocol/ids.ts'
+import { assert } from '../../../std/assert.ts'
 import { FRAME_BYTES } from '../layout.ts'
 import { frameCount, frameHash, HASH_BYTES, proveLeaf, rootOfFrames, rootOfLeaves } from '../piece-tree.ts'
 import { type Allocator, append, type Core, failed, isHeld } from './core.ts'
@@ -27,6 +28,27 @@ export interface PieceRoots {
   readonly frames: Uint8Array
 }
 
+/** The roots of a piece of `size` bytes from its frames, which are added in order. */
+export function gatherRoots({ hash, leavesOf }: Pick<Core, 'hash' | 'leavesOf'>, size: number) {
+  const count = frameCount(size)
+  const frames = new Uint8Array(count === 1 ? 0 : count * HASH_BYTES)
+  let only: Uint8Array | null = null
+  let added = 0
+  return {
+    add(frame: Uint8Array): void {
+      const leaves = leavesOf(frame)
+      if (count === 1) only = rootOfLeaves(hash, leaves)
+      else frames.set(frameHash(hash, leaves), added * HASH_BYTES)
+      added += 1
+    },
+    /** Once every frame was added. */
+    roots(): PieceRoots {
+      assert(added === count, 'a root is of all frames')
+      return { root: only ?? rootOfFrames(hash, frames).root, frames }
+    },
+  }
+}
+
 export function appendRoots(
   core: Core,
   allocator: Allocator,
@@ -38,26 +60,23 @@ export function appendRoots(
 }
 
 export function createRoots(core: Core, allocator: Allocator): Roots {
-  const { hash, leavesOf } = core
+  const { hash } = core
   const running = new Map<Digest, Promise<Uint8Array | null>>()
 
   async function frameHashes(entry: PieceEntry): Promise<PieceRoots> {
-    const count = frameCount(entry.size)
-    const frames = new Uint8Array(count === 1 ? 0 : count * HASH_BYTES)
+    const gathered = gatherRoots(core, entry.size)
     const buffer = new Uint8Array(Math.min(FRAME_BYTES, entry.size))
     const reader = openReader(core, entry)
     try {
-      for (let i = 0; i < count; i += 1) {
-        const frame = buffer.subarray(0, Math.min(FRAME_BYTES, entry.size - i * FRAME_BYTES))
-        await reader.read(i * FRAME_BYTES, frame)
-        const leaves = leavesOf(frame)
-        if (count === 1) return { root: rootOfLeaves(hash, leaves), frames }
-        frames.set(frameHash(hash, leaves), i * HASH_BYTES)
+      for (let at = 0; at < entry.size; at += FRAME_BYTES) {
+        const frame = buffer.subarray(0, Math.min(FRAME_BYTES, entry.size - at))
+        await reader.read(at, frame)
+        gathered.add(frame)
       }
     } finally {
       reader.close()
     }
-    return { root: rootOfFrames(hash, frames).root, frames }
+    return gathered.roots()
   }
 
   async function workOut(pieceId: Digest): Promise<Uint8Array | null> {

@@ -1,12 +1,11 @@
 /** One piece on its way into the store: chunks go straight to their place in the log, checksummed and hashed as they pass. */
 import type { Account, Digest } from '../../../protocol/ids.ts'
 import { assert } from '../../../std/assert.ts'
-import { frameHash, HASH_BYTES, rootOfFrames, rootOfLeaves } from '../piece-tree.ts'
 import { type Allocator, append, type Core, type Extent, failed, isHeld } from './core.ts'
 import { entryOf, type PieceEntry } from './piece-index.ts'
 import { openReader } from './reader.ts'
 import { CHUNK_BYTES, chunksOf, encodeHeader, encodeTrailer, extentBytes, HEADER_BYTES, NO_ROOT, type RecordHeader } from './record.ts'
-import { appendRoots, type PieceRoots } from './roots.ts'
+import { appendRoots, gatherRoots } from './roots.ts'
 
 export interface NewPiece {
   readonly pieceId: Digest
@@ -33,11 +32,8 @@ export interface PieceWriter {
 }
 
 /** Where the next chunk lies, and its checksum; asserts that chunks are whole and in order. */
-function createProgress(core: Core, size: number, hashed: boolean) {
+function createProgress(core: Core, size: number, chunkTaken: (chunk: Uint8Array) => void = () => {}) {
   const crcs = new Uint32Array(chunksOf(size))
-  const single = crcs.length === 1
-  const frames = new Uint8Array(hashed && !single ? crcs.length * HASH_BYTES : 0)
-  let root: Uint8Array | null = null
   let chunks = 0
 
   function takeOne(chunk: Uint8Array): void {
@@ -46,11 +42,7 @@ function createProgress(core: Core, size: number, hashed: boolean) {
       'chunks are whole and within the size',
     )
     crcs[chunks] = core.format.crc32(chunk, 0)
-    if (hashed) {
-      const leaves = core.leavesOf(chunk)
-      if (single) root = rootOfLeaves(core.hash, leaves)
-      else frames.set(frameHash(core.hash, leaves), chunks * HASH_BYTES)
-    }
+    chunkTaken(chunk)
     chunks += 1
   }
 
@@ -69,7 +61,6 @@ function createProgress(core: Core, size: number, hashed: boolean) {
       for (let at = 0; at < bytes.length; at += CHUNK_BYTES) takeOne(bytes.subarray(at, at + CHUNK_BYTES))
       return start
     },
-    roots: (): PieceRoots => ({ root: root ?? rootOfFrames(core.hash, frames).root, frames }),
   }
 }
 
@@ -102,7 +93,7 @@ async function settleHeld(core: Core, allocator: Allocator, held: PieceEntry, pi
 
 /** A writer that keeps nothing: the piece is held, and its bytes are only compared with what is. */
 export function createComparer(core: Core, allocator: Allocator, held: PieceEntry, piece: NewPiece): PieceWriter {
-  const progress = createProgress(core, piece.size, false)
+  const progress = createProgress(core, piece.size)
   return {
     async write(chunks) {
       progress.take(chunks)
@@ -114,7 +105,9 @@ export function createComparer(core: Core, allocator: Allocator, held: PieceEntr
 
 /** A writer for a piece that is not held. `placed` once its room is reserved, `done` once when it ends in any way. */
 export function createWriter(core: Core, allocator: Allocator, piece: NewPiece, on: { placed(): void; done(): void }): PieceWriter {
-  const progress = createProgress(core, piece.size, true)
+  // A chunk of the log is a frame of the tree.
+  const gathered = gatherRoots(core, piece.size)
+  const progress = createProgress(core, piece.size, gathered.add)
   let extent: Extent | null = null
   let state: 'writing' | 'done' = 'writing'
 
@@ -142,7 +135,7 @@ export function createWriter(core: Core, allocator: Allocator, piece: NewPiece, 
       const trailer = encodeTrailer({ ...record, crcs: progress.crcs }, core.format.salt, core.format.crc32)
       await at.log.write(at.offset + HEADER_BYTES + piece.size, [trailer], false)
       // Usually in the same log, so that one fsync is for both. Should it be lost, the root is worked out again.
-      rooted = await appendRoots(core, allocator, { ...piece, seq }, progress.roots())
+      rooted = await appendRoots(core, allocator, { ...piece, seq }, gathered.roots())
       await at.log.sync()
     } catch (error) {
       finish(null)

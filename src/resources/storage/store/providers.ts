@@ -99,6 +99,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       .filter((row) => row.status === 'active' && row.endpoint !== '' && at.chain.stakeOf(row.owner, at.net) >= least)
   }
 
+  const lastWord = (device: DeviceId): string | null => health.get(device)?.why ?? refusals.get(device) ?? null
   const takesWrites = ({ id }: DeviceRow): boolean => reachable(id) && (closed.get(id) ?? 0) <= at.clock.monotonic()
 
   return {
@@ -117,7 +118,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
     leaving: (device) => at.chain.device(device)?.status === 'retired',
     operator: (device) => at.chain.device(device)?.owner ?? null,
     known: active,
-    trouble: (device) => (at.chain.device(device) === null ? 'not registered' : (health.get(device)?.why ?? refusals.get(device) ?? null)),
+    trouble: (device) => (at.chain.device(device) === null ? 'not registered' : lastWord(device)),
     async open(device, signal) {
       const row = at.chain.device(device)
       if (row === null) throw new CairnError('UNREACHABLE', { peer: device, why: 'no such device is registered' })
@@ -146,7 +147,7 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       const said = new Map<string, number>()
       for (const row of active()) {
         if (takesWrites(row)) continue
-        const reason = (health.get(row.id)?.why ?? refusals.get(row.id) ?? 'takes no pieces now').replaceAll(row.id, 'it')
+        const reason = (lastWord(row.id) ?? 'takes no pieces now').replaceAll(row.id, 'it')
         said.set(reason, (said.get(reason) ?? 0) + 1)
       }
       const most = [...said].sort((a, b) => b[1] - a[1]).slice(0, REASONS_TOLD)
