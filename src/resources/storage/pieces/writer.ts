@@ -48,9 +48,6 @@ function createProgress(core: Core, size: number, chunkTaken: (chunk: Uint8Array
 
   return {
     crcs,
-    get written() {
-      return Math.min(chunks * CHUNK_BYTES, size)
-    },
     get complete() {
       return chunks === crcs.length
     },

@@ -35,20 +35,29 @@ export const ABIS: { readonly [K in keyof Addresses]: Abi } = {
   publisher: rootPublisherAbi,
 }
 
-/** Every custom error of every contract, by its first four bytes: a call may fail in a contract that it calls in turn. */
-const ERRORS = new Map<string, AbiError.AbiError>(
-  [...Object.values(ABIS), deploymentAbi].flatMap((abi: Abi) =>
-    abi.filter((item) => item.type === 'error').map((item) => [AbiError.getSelector(item), item] as const),
-  ),
-)
+// Selectors are hashes, 300 of them: a daemon works out those of a contract when it first meets it, and not at its start.
+const knownErrors = new Map<string, AbiError.AbiError>()
+const knownEvents = new Map<keyof Addresses, ReadonlyMap<string, AbiEvent.AbiEvent>>()
 
-/** Events of each contract by their first topic. */
-const EVENTS = new Map<string, ReadonlyMap<string, AbiEvent.AbiEvent>>(
-  Object.entries(ABIS).map(([contract, abi]) => [
-    contract,
-    new Map(abi.filter((item) => item.type === 'event').map((item) => [AbiEvent.getSelector(item), item] as const)),
-  ]),
-)
+/** Every custom error of every contract, by its first four bytes: a call may fail in a contract that it calls in turn. */
+function errors(): ReadonlyMap<string, AbiError.AbiError> {
+  if (knownErrors.size > 0) return knownErrors
+  const abis: readonly Abi[] = [...Object.values(ABIS), deploymentAbi]
+  for (const abi of abis) {
+    for (const item of abi) if (item.type === 'error') knownErrors.set(AbiError.getSelector(item), item)
+  }
+  return knownErrors
+}
+
+/** Events of a contract by their first topic. */
+function eventsOf(contract: keyof Addresses): ReadonlyMap<string, AbiEvent.AbiEvent> {
+  const known = knownEvents.get(contract)
+  if (known !== undefined) return known
+  const events = ABIS[contract].filter((item) => item.type === 'event').map((item) => [AbiEvent.getSelector(item), item] as const)
+  const made = new Map<string, AbiEvent.AbiEvent>(events)
+  knownEvents.set(contract, made)
+  return made
+}
 
 /** The call's ABI encoding. Throws `CONFIG` for a function or arguments that the contract does not have. */
 export function encodeCall(call: ChainCall): Hex {
@@ -71,7 +80,7 @@ export interface Revert {
 /** The custom error that revert data names, with its arguments by name. */
 export function decodeRevert(data: Hex, why: string): Revert {
   if (data === '0x') return { error: 'Reverted', data: { why } }
-  const error = ERRORS.get(data.slice(0, 10))
+  const error = errors().get(data.slice(0, 10))
   try {
     if (error === undefined) throw new Error('no contract has it')
     const values: readonly unknown[] = AbiParameters.decode(error.inputs, `0x${data.slice(10)}`)
@@ -84,7 +93,7 @@ export function decodeRevert(data: Hex, why: string): Revert {
 /** An event by name, with its arguments by name; null for one that the ABI does not have. */
 export function decodeEvent(contract: keyof Addresses, log: RawLog): { name: string; args: Readonly<Record<string, unknown>> } | null {
   const [first, ...rest] = log.topics
-  const event = first === undefined ? undefined : EVENTS.get(contract)?.get(first)
+  const event = first === undefined ? undefined : eventsOf(contract).get(first)
   if (first === undefined || event === undefined) return null
   try {
     const args: unknown = AbiEvent.decode(event, { topics: [first, ...rest], data: log.data })
