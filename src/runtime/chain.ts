@@ -113,6 +113,16 @@ export interface Addresses {
   readonly evidence: Address
   readonly rewards: Address
   readonly publisher: Address
+  readonly oracle: Address
+  readonly quorum: Address
+  readonly proofs: Address
+  readonly disputes: Address
+  readonly emissions: Address
+  readonly weights: Address
+  readonly market: Address
+  readonly passkeys: Address
+  readonly timelock: Address
+  readonly governor: Address
 }
 
 /** The names in `Addresses`. */
@@ -128,6 +138,16 @@ export const CONTRACT_NAMES = [
   'evidence',
   'rewards',
   'publisher',
+  'oracle',
+  'quorum',
+  'proofs',
+  'disputes',
+  'emissions',
+  'weights',
+  'market',
+  'passkeys',
+  'timelock',
+  'governor',
 ] as const satisfies readonly (keyof Addresses)[]
 
 /** Confirmed state (≥ 3 blocks deep), indexed from event logs. Reads are immediate and never touch the network. */

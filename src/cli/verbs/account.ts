@@ -3,7 +3,6 @@ import { CairnError } from '../../protocol/errors.ts'
 import { account as accountOf } from '../../protocol/ids.ts'
 import { deriveKeys } from '../../protocol/keys.ts'
 import type { ChainCall } from '../../runtime/chain.ts'
-import { encodeCall } from '../../runtime/real/chain/index.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
 import { ACCOUNT } from '../up/plan.ts'
 import { type ChainDesk, openChainDesk } from './chain.ts'
@@ -82,7 +81,7 @@ export async function topUp(sum: string, options: TopUpOptions): Promise<Exit> {
   }
   const desk = await openChainDesk(place)
   try {
-    const tokens = await quoteOf(desk, amount)
+    const tokens = await desk.contracts.number('credits', 'quoteMint', amount)
     const most = (tokens * SLIPPAGE_PERCENT) / 100n
     const quote = { credits: amount, tokens, mostTokens: most }
     if (!options.json) print(`${dollars(amount)} of credits cost ${cairn(quote.tokens)} CAIRN now, ${cairn(most)} at most`)
@@ -99,14 +98,6 @@ export async function topUp(sum: string, options: TopUpOptions): Promise<Exit> {
   } finally {
     await desk.close()
   }
-}
-
-/** CAIRN that so many credits cost at the price of this moment. */
-async function quoteOf(desk: ChainDesk, credits: bigint): Promise<bigint> {
-  const at = desk.access.view.addresses.credits
-  const answer = await desk.rpc.call(at, at, encodeCall({ contract: 'credits', function: 'quoteMint', args: [credits] }), 'latest')
-  if (typeof answer === 'string') return BigInt(answer)
-  throw new CairnError('REVERTED', { call: 'credits.quoteMint', reason: answer.why })
 }
 
 async function buy(

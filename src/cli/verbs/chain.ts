@@ -6,7 +6,7 @@ import { networkId, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import type { ChainSigner, NetworkRow } from '../../runtime/chain.ts'
 import type { Clock, Database, Network, Random, Runtime } from '../../runtime/index.ts'
-import { createRpc, type Rpc } from '../../runtime/real/chain/index.ts'
+import { type ContractReader, createReader, createRpc, type Rpc } from '../../runtime/real/chain/index.ts'
 import { createClock, createCrypto, createLog, createRandom, openDatabase } from '../../runtime/real/index.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
 import { type ChainAccess, openChainAccess } from '../daemon/chain-access.ts'
@@ -32,6 +32,8 @@ export const createBench = (): Bench => {
 export interface ChainDesk extends Bench {
   readonly access: ChainAccess
   readonly rpc: Rpc
+  /** Contract storage, for what no event tells. */
+  readonly contracts: ContractReader
   readonly network: NetworkRow
   readonly database: Database
   signer(secret: Uint8Array): ChainSigner
@@ -84,7 +86,7 @@ export async function openChainDesk(place: Pick<Place, 'folder' | 'rpc' | 'deplo
     await caughtUp(access, clock, latest, place.rpc)
     const network = access.view.network(networkId(place.net))
     if (network === null) throw new CairnError('NOT_FOUND', { what: `network on the chain at ${place.rpc}`, id: String(place.net) })
-    return { ...bench, access, rpc, network, database, signer: access.signer, close }
+    return { ...bench, access, rpc, contracts: createReader(rpc, access.view.addresses), network, database, signer: access.signer, close }
   } catch (error) {
     await close()
     throw error

@@ -111,10 +111,21 @@ function defaultAddresses(crypto: Crypto): Addresses {
     evidence: of('evidence'),
     rewards: of('rewards'),
     publisher: of('publisher'),
+    oracle: of('oracle'),
+    quorum: of('quorum'),
+    proofs: of('proofs'),
+    disputes: of('disputes'),
+    emissions: of('emissions'),
+    weights: of('weights'),
+    market: of('market'),
+    passkeys: of('passkeys'),
+    timelock: of('timelock'),
+    governor: of('governor'),
   }
 }
 
-interface Contracts extends Record<keyof Addresses, Functions> {}
+/** Those that the network's roles call; what people alone call is tested on a real chain. */
+type Contracts = Readonly<Partial<Record<keyof Addresses, Functions>>>
 
 function deploy(machine: Machine, config: FakeChainConfig, genesis: number) {
   const tokens = createTokens(machine)
@@ -170,7 +181,7 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
   }
 
   function invoke(sender: Account, call: ChainCall): void {
-    const work = contracts[call.contract][call.function]
+    const work = contracts[call.contract]?.[call.function]
     assert(work !== undefined, `${call.contract}.${call.function} is modelled`)
     work({ sender }, call.args)
   }

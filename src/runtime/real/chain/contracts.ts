@@ -7,13 +7,23 @@ import { creditsAbi } from '../../../protocol/abi/credits.ts'
 import { delegationsAbi } from '../../../protocol/abi/delegations.ts'
 import { deploymentAbi } from '../../../protocol/abi/deployment.ts'
 import { deviceRegistryAbi } from '../../../protocol/abi/device-registry.ts'
+import { disputeManagerAbi } from '../../../protocol/abi/dispute-manager.ts'
+import { emissionsAbi } from '../../../protocol/abi/emissions.ts'
 import { escrowAbi } from '../../../protocol/abi/escrow.ts'
 import { evidenceLogAbi } from '../../../protocol/abi/evidence-log.ts'
+import { fixedOracleAbi } from '../../../protocol/abi/fixed-oracle.ts'
+import { governedWeightsAbi } from '../../../protocol/abi/governed-weights.ts'
+import { marketAbi } from '../../../protocol/abi/market.ts'
+import { networkGovernorAbi } from '../../../protocol/abi/network-governor.ts'
 import { networkRegistryAbi } from '../../../protocol/abi/network-registry.ts'
+import { passkeyAccountsAbi } from '../../../protocol/abi/passkey-accounts.ts'
 import { pointersAbi } from '../../../protocol/abi/pointers.ts'
 import { rewardsDistributorAbi } from '../../../protocol/abi/rewards-distributor.ts'
 import { rootPublisherAbi } from '../../../protocol/abi/root-publisher.ts'
+import { rootQuorumAbi } from '../../../protocol/abi/root-quorum.ts'
 import { stakingAbi } from '../../../protocol/abi/staking.ts'
+import { storageProofsAbi } from '../../../protocol/abi/storage-proofs.ts'
+import { timelockAbi } from '../../../protocol/abi/timelock.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
 import type { Hex } from '../../../protocol/ids.ts'
@@ -33,6 +43,16 @@ export const ABIS: { readonly [K in keyof Addresses]: Abi } = {
   evidence: evidenceLogAbi,
   rewards: rewardsDistributorAbi,
   publisher: rootPublisherAbi,
+  oracle: fixedOracleAbi,
+  quorum: rootQuorumAbi,
+  proofs: storageProofsAbi,
+  disputes: disputeManagerAbi,
+  emissions: emissionsAbi,
+  weights: governedWeightsAbi,
+  market: marketAbi,
+  passkeys: passkeyAccountsAbi,
+  timelock: timelockAbi,
+  governor: networkGovernorAbi,
 }
 
 // Selectors are hashes, 300 of them: a daemon works out those of a contract when it first meets it, and not at its start.
@@ -69,6 +89,17 @@ export function encodeCall(call: ChainCall): Hex {
   } catch (cause) {
     const what = `${call.contract}.${call.function}`
     throw new CairnError('CONFIG', { what, why: cause instanceof Error ? cause.message : String(cause), fix: 'see its ABI' }, { cause })
+  }
+}
+
+/** What a view function returned: the value itself, or the values by position when it returns several. Throws `MALFORMED`. */
+export function decodeResult(call: ChainCall, data: Hex): unknown {
+  const found = AbiFunction.fromAbi<Abi, string, readonly unknown[]>(ABIS[call.contract], call.function, { args: call.args })
+  try {
+    return plain(AbiFunction.decodeResult(found, data))
+  } catch (cause) {
+    const what = `the answer of ${call.contract}.${call.function}`
+    throw new CairnError('MALFORMED', { what, why: cause instanceof Error ? cause.message : String(cause) }, { cause })
   }
 }
 

@@ -222,6 +222,16 @@ function addressesOf(at: AddressBook): Addresses {
     evidence: at.EvidenceLog,
     rewards: at.RewardsDistributor,
     publisher: at.RootPublisher,
+    oracle: at.Oracle,
+    quorum: at.RootQuorum,
+    proofs: at.StorageProofs,
+    disputes: at.DisputeManager,
+    emissions: at.Emissions,
+    weights: at.Weights,
+    market: at.Market,
+    passkeys: at.PasskeyAccounts,
+    timelock: at.Timelock,
+    governor: at.Governor,
   }
 }
 
@@ -274,7 +284,7 @@ export async function deployContracts(rpc: Rpc, queue: TxQueue, config: Deployme
   if (!(await isSealed(rpc, factory))) await confirm(factory, sealing, 'seal')
   await verifyCode(rpc, at)
   const fromBlock = wasWhole ? 1n : latest + 1n
-  return { chainId, chain: first.hash, release, factory, oracle: at.Oracle, fromBlock, addresses: addressesOf(at) }
+  return { chainId, chain: first.hash, release, factory, fromBlock, addresses: addressesOf(at) }
 }
 
 async function mustConfirm(queue: TxQueue, to: Address, data: Hex, label: string, release: Hex): Promise<void> {

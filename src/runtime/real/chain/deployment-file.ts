@@ -15,7 +15,6 @@ export interface Deployment {
   /** Names code and configuration; another release has other addresses. */
   readonly release: string
   readonly factory: Address
-  readonly oracle: Address
   /** Nothing of this deployment is older than this block. */
   readonly fromBlock: bigint
   readonly addresses: Addresses
@@ -27,7 +26,6 @@ const deploymentType = z.object({
   chain: z.string().transform(digest),
   release: z.string(),
   factory: addressType,
-  oracle: addressType,
   fromBlock: z.string().regex(/^\d+$/).transform(BigInt),
   addresses: z.object({
     token: addressType,
@@ -41,6 +39,16 @@ const deploymentType = z.object({
     evidence: addressType,
     rewards: addressType,
     publisher: addressType,
+    oracle: addressType,
+    quorum: addressType,
+    proofs: addressType,
+    disputes: addressType,
+    emissions: addressType,
+    weights: addressType,
+    market: addressType,
+    passkeys: addressType,
+    timelock: addressType,
+    governor: addressType,
   }),
 })
 

@@ -4,6 +4,7 @@ export { encodeCall } from './contracts.ts'
 // What deploys is imported from deploy.ts, so that a daemon does not load it.
 export { type Deployment, loadDeployment, parseDeployment, saveDeployment } from './deployment-file.ts'
 export { type Indexer, type IndexerOptions, startIndexer } from './indexer.ts'
+export { type ContractReader, createReader } from './read.ts'
 export { createRpc, type Rpc } from './rpc.ts'
 export { createSigner } from './signer.ts'
 export { type Intent, openTxQueue, type TxQueue, type TxQueueOptions } from './tx-queue.ts'
