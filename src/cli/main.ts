@@ -1,7 +1,8 @@
 /** The command line. Each verb loads its own code, so that `--help` costs nothing. */
 import { enableCompileCache } from 'node:module'
 import { Command } from 'commander'
-import { addCommands, integer } from './commands.ts'
+import { integer } from './commands/common.ts'
+import { addCommands } from './commands.ts'
 
 // Stripping types and compiling is two thirds of a daemon's start; what is imported from here on is compiled once.
 enableCompileCache()

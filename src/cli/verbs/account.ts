@@ -5,7 +5,7 @@ import { deriveKeys } from '../../protocol/keys.ts'
 import type { ChainCall } from '../../runtime/chain.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
 import { ACCOUNT } from '../up/plan.ts'
-import { type ChainDesk, openChainDesk } from './chain.ts'
+import { type ChainDesk, openChainDesk } from './desk.ts'
 import { cairn, confirmed, dollars, type Exit, parseDollars, print, printJson, progress, table } from './output.ts'
 import { findPlace, gatewayOf, type Place } from './place.ts'
 

@@ -9,7 +9,7 @@ import { createCompute } from '../../runtime/real/compute/pool.ts'
 import { createMetrics, openDatabase, openDisk } from '../../runtime/real/index.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
 import type { GatewayConfig } from '../config.ts'
-import type { ChainDesk } from './chain.ts'
+import type { ChainDesk } from './desk.ts'
 
 export interface Backend {
   readonly store: Store

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { type AdminFile, adminFile, adminPath } from '../daemon/admin.ts'
-import { isAlive } from './chain.ts'
+import { isAlive } from './desk.ts'
 import type { Place } from './place.ts'
 
 const ASK_MS = 5_000

@@ -5,7 +5,7 @@ import type { Digest } from '../../protocol/ids.ts'
 import { type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import { fetchAnyFile } from '../../resources/peers.ts'
 import type { Network } from '../../runtime/index.ts'
-import { type Bench, openPeers } from './chain.ts'
+import { type Bench, openPeers } from './desk.ts'
 import type { Place } from './place.ts'
 
 export interface EvidenceFiles {

@@ -5,7 +5,7 @@ import { startAnvil } from '../../runtime/real/chain/index.ts'
 import { createClock, createLog } from '../../runtime/real/index.ts'
 import { type Child, startChild } from '../up/children.ts'
 import type { Plan } from '../up/plan.ts'
-import { isAlive } from './chain.ts'
+import { isAlive } from './desk.ts'
 import type { Progress } from './output.ts'
 
 export interface Borrowed {

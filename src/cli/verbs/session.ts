@@ -8,7 +8,7 @@ import { SCOPE, type SessionRow } from '../../runtime/chain.ts'
 import { toHex } from '../../std/bytes.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
 import { ACCOUNT } from '../up/plan.ts'
-import { type ChainDesk, openChainDesk } from './chain.ts'
+import { type ChainDesk, openChainDesk } from './desk.ts'
 import { confirmed, dollars, type Exit, print, printJson, table } from './output.ts'
 import { findPlace, gatewayOf } from './place.ts'
 

@@ -3,7 +3,7 @@ import { CairnError } from '../../protocol/errors.ts'
 import { inspectObject, type ObjectHealth } from '../../resources/storage/gateway.ts'
 import { gatewayConfig, readConfig } from '../config.ts'
 import { openBackend } from './backend.ts'
-import { openChainDesk } from './chain.ts'
+import { openChainDesk } from './desk.ts'
 import { bytes, type Exit, print, printJson, table } from './output.ts'
 import { findPlace, gatewayOf } from './place.ts'
 
