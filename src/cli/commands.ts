@@ -1,6 +1,7 @@
 /** Nouns and verbs of the command line beside `up` and `run`, a file for each noun. Each loads its own code when it is called. */
 import type { Command } from 'commander'
 import { addSessions } from './commands/account.ts'
+import { addChain } from './commands/chain.ts'
 import { addEpochs } from './commands/epoch.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode } from './commands/node.ts'
@@ -12,4 +13,5 @@ export function addCommands(program: Command): void {
   addStorage(program)
   addNode(program)
   addNetwork(program)
+  addChain(program)
 }
