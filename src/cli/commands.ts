@@ -5,6 +5,7 @@ import { addChain } from './commands/chain.ts'
 import { addEpochs } from './commands/epoch.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode } from './commands/node.ts'
+import { addStake } from './commands/stake.ts'
 import { addStorage } from './commands/storage.ts'
 
 export function addCommands(program: Command): void {
@@ -13,5 +14,6 @@ export function addCommands(program: Command): void {
   addStorage(program)
   addNode(program)
   addNetwork(program)
+  addStake(program)
   addChain(program)
 }

@@ -20,3 +20,10 @@ export const examples = (command: Command, ...lines: readonly string[]): Command
 export const ends = async (work: Promise<number>): Promise<void> => {
   process.exitCode = await work
 }
+
+/** `--as`, `--dry-run` and `--yes`, which every verb that signs has. */
+export const signs = (command: Command, as: string): Command =>
+  command
+    .option('--as <who>', 'who signs: holder, customer, verifier, operator:N, delegator:N, or key:FILE', as)
+    .option('--dry-run', 'only say what would be sent', false)
+    .option('--yes', 'do not ask', false)

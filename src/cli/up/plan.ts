@@ -49,5 +49,14 @@ export async function writePlan(folder: string, value: Plan): Promise<void> {
   await rename(`${path}.new`, path)
 }
 
-/** Indices of the accounts under the plan's mnemonic. */
-export const ACCOUNT = { holder: 0, customer: 1, verifier: 2, operator: (node: number) => 10 + node } as const
+/** Wallets of a local network that are nobody's yet and have coins: whoever is to stake on operators. */
+export const DELEGATORS = 10
+
+/** Indices of the accounts under the plan's mnemonic; the delegators' begin after the last operator's. */
+export const ACCOUNT = {
+  holder: 0,
+  customer: 1,
+  verifier: 2,
+  operator: (node: number) => 10 + node,
+  delegator: (nodes: number, n: number) => 10 + nodes + n,
+} as const

@@ -14,7 +14,7 @@ import { createClock, createCrypto, createLog, createRandom, openDatabase } from
 import { toHex } from '../../std/bytes.ts'
 import { gatewayConfig, nodeConfig, verifierConfig, writeConfig } from '../config.ts'
 import { type Child, startChild } from './children.ts'
-import { ACCOUNT, FORMAT, type Plan, readPlan, writePlan } from './plan.ts'
+import { ACCOUNT, DELEGATORS, FORMAT, type Plan, readPlan, writePlan } from './plan.ts'
 import { type LocalNetwork, secret, setUp } from './setup.ts'
 
 export interface UpOptions {
@@ -60,7 +60,7 @@ export async function up(options: UpOptions): Promise<never> {
     log,
     port: plan.ports.chain,
     mnemonic: plan.mnemonic,
-    accounts: 20 + plan.nodes.length,
+    accounts: ACCOUNT.delegator(plan.nodes.length, DELEGATORS),
   })
   const children: Child[] = []
   let ending = false

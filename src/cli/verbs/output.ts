@@ -50,6 +50,14 @@ export function parseDollars(text: string): bigint | null {
   return sum > 0n ? sum : null
 }
 
+/** Wei of a number of CAIRN such as `12.5`; null when it is no positive number of at most 18 decimals. */
+export function parseCairn(text: string): bigint | null {
+  const parts = /^(\d{1,12})(?:\.(\d{1,18}))?$/.exec(text)
+  if (parts === null) return null
+  const sum = BigInt(parts[1] ?? '0') * CAIRN + BigInt((parts[2] ?? '').padEnd(18, '0'))
+  return sum > 0n ? sum : null
+}
+
 export function bytes(count: number | bigint): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let value = Number(count)

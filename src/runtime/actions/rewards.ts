@@ -32,3 +32,10 @@ export const claimReward = (
   const args = [p.net, p.asset, p.index, p.account, p.cumulative, p.detailRoot, p.proof]
   return act(signer, { contract: 'rewards', function: 'claim', args }, o)
 }
+
+/**
+ * Where the signer's rewards go from a delay on: to any account, or to Staking, which shares CAIRN with the signer's
+ * delegators. The delay keeps a stolen hot key from taking what was earned before.
+ */
+export const setPayout = (signer: ChainSigner, p: { to: Address | Account }, o: ActionOptions = {}) =>
+  act(signer, { contract: 'rewards', function: 'setPayout', args: [p.to] }, o)

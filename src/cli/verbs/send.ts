@@ -1,0 +1,73 @@
+/** How verbs send: one transaction after another with progress, and refusals that say what to do about them. */
+import { CairnError } from '../../protocol/errors.ts'
+import type { ActionOptions } from '../../runtime/actions/action.ts'
+import type { CallOutcome } from '../../runtime/chain.ts'
+import { progress } from './output.ts'
+
+/** One transaction of a verb. */
+export interface Step {
+  /** For the progress line, such as `delegating`. */
+  readonly what: string
+  /** Contract and function, such as `staking.delegateTo`. */
+  readonly call: string
+  send(options: ActionOptions): Promise<CallOutcome>
+}
+
+/** One that was confirmed. */
+export interface Sent {
+  readonly call: string
+  readonly hash: string
+  readonly block: bigint
+}
+
+/** Ten blocks of a slow chain and then some. */
+const SEND_MS = 120_000
+
+/** What a person can do about a contract's refusal. Those that are not here say enough by their names. */
+const ADVICE: Readonly<Record<string, string>> = {
+  BelowMinimum: 'give more, or all of it',
+  CutTooHigh: 'stay at or below the network’s limit',
+  ERC20InsufficientBalance: 'the signer has too few tokens: see `cairn stake show`, or send it some',
+  GovernorInsufficientProposerVotes: 'bond or delegate more stake, or have others delegate their votes to you, and wait a block',
+  GovernorUnexpectedProposalState: 'see `cairn govern show` for what the proposal waits for',
+  InsufficientShares: 'see `cairn stake show` for the shares of each pool',
+  MintHalted: 'credits are covered by less than 90 %: wait for the price, or for top-ups; earned credits can be redeemed',
+  MintLimitExceeded: 'buy less, or the rest tomorrow: see `cairn credits show`',
+  NetworkNotActive: 'the network is closed or not open yet; what is staked in it can leave',
+  NotMatured: 'wait until the week begins: see `cairn stake show`',
+  NothingToWithdraw: 'see `cairn stake show` for what thaws, and in which week',
+  OverDelegated: 'delegate less, or to another operator; the operator can bond more',
+  Paused: 'the guardian paused new commitments; exits work',
+  PriceInvalid: 'there is no valid price now: see `cairn credits show`',
+  Slippage: 'the price moved: look at the new one, and allow for it with --slippage',
+  SlippageExceeded: 'the price of the pool moved: try again',
+  StillCounting: 'fees of a day are counted until the next one is over',
+  TimelockUnexpectedOperationState: 'its delay is not over, or it was executed: see `cairn govern show`',
+}
+
+const plain = (value: unknown): string => (typeof value === 'bigint' || typeof value === 'string' ? String(value) : JSON.stringify(value))
+
+/** `Name(argument value, …); advice`. */
+function reasonOf(outcome: CallOutcome & { is: 'reverted' }): string {
+  const args = Object.entries(outcome.data).map(([name, value]) => `${name} ${plain(value)}`)
+  const advice = ADVICE[outcome.error]
+  return `${outcome.error}${args.length === 0 ? '' : `(${args.join(', ')})`}${advice === undefined ? '' : `; ${advice}`}`
+}
+
+/** Sends in order, each when the one before it is confirmed. Throws `REVERTED` with the contract's error and what to do. */
+export async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly Sent[]> {
+  const bar = progress(quiet)
+  const sent: Sent[] = []
+  try {
+    for (const [i, step] of steps.entries()) {
+      bar.step(step.what, i, steps.length)
+      const outcome = await step.send({ deadlineMs: SEND_MS })
+      if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: step.call, reason: reasonOf(outcome) })
+      sent.push({ call: step.call, hash: outcome.hash, block: outcome.block })
+    }
+    bar.step('done', steps.length, steps.length)
+    return sent
+  } finally {
+    bar.done()
+  }
+}
