@@ -150,22 +150,16 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
     }
   }
 
-  /** The root on chain; of a settlement that a later root covered, what its root would have been. */
+  /**
+   * The root on chain; of a settlement that a later root covered, what its root would have been. Numbered as they are
+   * audited here, so that what was audited once is not recomputed as the history of all that follows.
+   */
   function rootOf(epoch: number, name: Digest, { root, total }: Settlement): RootRow {
     const published = chain.view.roots(net).find((row) => row.epoch === epoch)
-    return (
-      published ?? {
-        net,
-        asset: chain.addresses.token,
-        epoch: epochOf(epoch),
-        index: -1,
-        root,
-        total,
-        dataHash: name,
-        activeAt: 0,
-        state: 'pending',
-      }
-    )
+    const index = audited.length
+    if (published !== undefined) return { ...published, index }
+    const asset = chain.addresses.token
+    return { net, asset, epoch: epochOf(epoch), index, root, total, dataHash: name, activeAt: 0, state: 'pending' }
   }
 
   async function take(epoch: number, name: Digest): Promise<void> {

@@ -37,6 +37,7 @@ import { openDatabase } from '../runtime/real/database.ts'
 import { assert } from '../std/assert.ts'
 import { toHex, utf8 } from '../std/bytes.ts'
 import { createPrng, type Prng } from '../std/prng.ts'
+import { createSharedCrypto } from './crypto.ts'
 import type { Machine, Process } from './process.ts'
 import { createTrace, type Trace } from './trace.ts'
 
@@ -130,7 +131,7 @@ function keyMaker(crypto: Crypto, seed: bigint) {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const crypto = createCrypto()
+  const crypto = createSharedCrypto(createCrypto())
   const prng = createPrng(options.seed)
   const clock = createFakeClock()
   const trace = createTrace(crypto)

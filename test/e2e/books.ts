@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { decodeFunctionResult } from 'viem'
 import { ACCOUNT, readPlan } from '../../src/cli/up/plan.ts'
-import { type Account, bytesOf, digest, networkId } from '../../src/protocol/ids.ts'
+import { type Account, bytesOf, type Digest, digest, networkId } from '../../src/protocol/ids.ts'
 import { deriveKeys } from '../../src/protocol/keys.ts'
 import { channelKey } from '../../src/protocol/rewards.ts'
 import { epochTimes } from '../../src/resources/epoch-facts.ts'
@@ -73,15 +73,23 @@ export async function openBooks(network: TestNetwork): Promise<Books> {
   const disk = await openDisk(join(network.folder, 'verifier'))
   const read = (name: string): Promise<Uint8Array | null> => disk.read(`evidence/${name.slice(2, 4)}/${name.slice(2)}`)
 
-  async function call(block: bigint, contract: keyof Addresses, name: string, ...args: readonly unknown[]): Promise<unknown> {
-    const answer = await rpc.call(holder, addresses[contract], encodeCall({ contract, function: name, args }), block)
-    assert(typeof answer === 'string', `${contract}.${name} is refused: ${JSON.stringify(answer)}`)
-    return decodeFunctionResult({ abi: ABIS[contract], functionName: name, data: answer })
+  /** By its hash: after a kill another block may take the number of one whose state was lost, in the middle of reading. */
+  async function call(block: Digest, contract: keyof Addresses, name: string, ...args: readonly unknown[]): Promise<unknown> {
+    const data = encodeCall({ contract, function: name, args })
+    const answer = await rpc.request('eth_call', [{ from: holder, to: addresses[contract], data }, { blockHash: block }])
+    assert(typeof answer === 'string', `${contract}.${name} answers ${JSON.stringify(answer)}`)
+    return decodeFunctionResult({ abi: ABIS[contract], functionName: name, data: `0x${answer.slice(2)}` })
+  }
+
+  async function latest(): Promise<Digest> {
+    const head = await rpc.header('latest')
+    assert(head !== null, 'a chain has a latest block')
+    return head.hash
   }
   const sumOf = (values: Iterable<bigint>): bigint => [...values].reduce((sum, value) => sum + value, 0n)
 
-  async function moneyAt(block: bigint): Promise<Money> {
-    const number = async (...args: Parameters<typeof call> extends [bigint, ...infer R] ? R : never) =>
+  async function moneyAt(block: Digest): Promise<Money> {
+    const number = async (...args: Parameters<typeof call> extends [Digest, ...infer R] ? R : never) =>
       BigInt(String(await call(block, ...args)))
     const contracts = Object.values(addresses)
     const { token, credits, escrow, rewards } = addresses
@@ -130,7 +138,7 @@ export async function openBooks(network: TestNetwork): Promise<Books> {
 
   return {
     index,
-    money: () => until('reading the books', async () => moneyAt(await rpc.blockNumber()), CHAIN_MS),
+    money: () => until('reading the books', async () => moneyAt(await latest()), CHAIN_MS),
     signed: () =>
       until(
         'reading what the gateway signed',

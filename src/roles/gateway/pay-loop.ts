@@ -27,6 +27,11 @@ export interface PayParts {
   asOf(seconds: number): ChainState | null
 }
 
+/** Settlements that were found to follow from their evidence, by digest: judged once, and paid until everybody has its voucher. */
+type Verified = Map<Digest, Settlement>
+/** Of the roots that are paid for at a time. */
+const ROOTS_AT_ONCE = 2
+
 const LOOK_MS = 1_000
 
 export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<void> {
@@ -34,6 +39,7 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
   const book = bookOf(parts)
   const paid = new Set<Digest>()
   const asked = new Set<Account>()
+  const known: Verified = new Map()
   await adoptVouchers(parts, book, asked)
   while (!signal.aborted) {
     try {
@@ -41,10 +47,10 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
       for (const root of rt.chain
         .roots(net)
         .filter((row) => row.state === 'pending' || row.state === 'active')
-        .slice(-2)) {
+        .slice(-ROOTS_AT_ONCE)) {
         if (paid.has(root.dataHash)) continue
         try {
-          if (await payEpoch(parts, book, asked, root)) paid.add(root.dataHash)
+          if (await payEpoch(parts, book, asked, known, root)) paid.add(root.dataHash)
         } catch (error) {
           // What is wrong with one publication must not keep the next from being paid.
           if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
@@ -97,10 +103,12 @@ async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operat
 }
 
 /** True when the epoch needs no further look. */
-async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, root: RootRow): Promise<boolean> {
+async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, known: Verified, root: RootRow): Promise<boolean> {
   const { rt, payees, net, account } = parts
-  const settlement = await verified(parts, root)
+  const settlement = known.get(root.dataHash) ?? (await verified(parts, root))
   if (settlement === null) return false
+  known.set(root.dataHash, settlement)
+  for (const oldest of known.keys()) if (known.size > ROOTS_AT_ONCE) known.delete(oldest)
   const units = parts.resource.units.map((unit) => unit.id)
   const asset = rt.chain.addresses.credits
   let complete = true

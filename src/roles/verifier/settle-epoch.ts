@@ -98,9 +98,10 @@ async function publish(parts: VerifierParts, epoch: Epoch, digest: Digest): Prom
   if (roots.some((root) => root.epoch === epoch)) return book.mark(epoch, 'published')
   // Totals are cumulative, so a later root pays for this epoch, too.
   if (roots.some((root) => root.epoch > epoch)) return book.mark(epoch, 'superseded')
-  const settlement = await readSettlement(book, digest)
   const send = parts.publish
-  if (send === null || settlement.owners.length === 0 || (rt.chain.head()?.timestamp ?? 0) < publishableAt(parts)) return
+  if (send === null || (rt.chain.head()?.timestamp ?? 0) < publishableAt(parts) || parts.underWay.has(`root:${net}:${epoch}`)) return
+  const settlement = await readSettlement(book, digest)
+  if (settlement.owners.length === 0) return
   once(parts, `root:${net}:${epoch}`, async () => {
     const outcome = await send({ epoch, root: settlement.root, total: settlement.total, dataHash: digest })
     if (outcome.is === 'reverted') rt.log.warn('a root was refused', { epoch, error: outcome.error })

@@ -39,18 +39,29 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
   let sweepAt: Iterator<Digest> | null = null
   let scrubAfter: Digest | null = null
   let epochSeen: number | null = null
+  /** Before this none of the pieces that left their sets can go, so that the manifest is not searched for them each turn. */
+  let leftDueAt = 0
 
   /** Pieces that left their set: every epoch that could still ask for them is over. */
   function dropLeft(now: number): Digest[] {
+    if (now < leftDueAt) return []
     const doomed: Digest[] = []
     const settled: LeftPiece[] = []
-    for (const row of ledger.left(SWEEP_PIECES)) {
+    const rows = ledger.left(SWEEP_PIECES)
+    leftDueAt = Number.POSITIVE_INFINITY
+    for (const row of rows) {
       const held = pieces.stat(row.pieceId)
-      if (held !== null && held.keepUntil > now) continue
+      if (held !== null && held.keepUntil > now) {
+        leftDueAt = Math.min(leftDueAt, held.keepUntil)
+        continue
+      }
       settled.push(row)
       if (held !== null && !row.again && at.setIdOf(held.account) === row.setId) doomed.push(row.pieceId)
     }
-    if (settled.length > 0) ledger.dropLeft(settled)
+    if (settled.length > 0) {
+      ledger.dropLeft(settled)
+      if (rows.length === SWEEP_PIECES) leftDueAt = now
+    }
     return doomed
   }
 
@@ -107,6 +118,8 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
       // The claims of an epoch are fixed by what was signed before it, also when nobody asked and the node was down.
       ledger.fixClaims(epoch)
       ledger.forget(epoch - 1)
+      // Heads were forgotten, and pieces with them that no other head names.
+      leftDueAt = 0
       epochSeen = epoch
     }
     if (pieces.state !== 'open') return

@@ -96,6 +96,8 @@ interface Block {
 const REORG_MAX = 64
 const SEND_MS = 60_000
 const RETRY_MS = 500
+/** Epochs that are settled, paid and audited at a time. */
+const REPLAYS_KEPT = 16
 
 function defaultAddresses(crypto: Crypto): Addresses {
   const of = (name: string): Address => address(`0x${digestOf(crypto.keccak256(utf8(`fake ${name}`))).slice(26)}`)
@@ -168,6 +170,8 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
   let rows: ChainRows = createChainRows({ chainId, addresses, crypto })
   const view = createLiveView(rows, clock)
   const keyed = new Map<string, Promise<CallOutcome>>()
+  /** Rows as of some second, which everybody who settles an epoch asks for. */
+  const replayed = new Map<number, ChainRows>()
   const closed = new AbortController()
   let away = false
 
@@ -229,6 +233,7 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
   }
 
   function rebuild(): void {
+    replayed.clear()
     rows = createChainRows({ chainId, addresses, crypto })
     for (const block of history) rows.add(block.header, block.events)
   }
@@ -325,8 +330,12 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
     },
     asOf(seconds) {
       if ((rows.head()?.timestamp ?? 0) < seconds) return null
+      const known = replayed.get(seconds)
+      if (known !== undefined) return known
       const then = createChainRows({ chainId, addresses, crypto })
       for (const block of history) if (block.header.timestamp < seconds) then.add(block.header, block.events)
+      if (replayed.size >= REPLAYS_KEPT) for (const oldest of replayed.keys()) if (replayed.delete(oldest)) break
+      replayed.set(seconds, then)
       return then
     },
     ledger: () => ledgerOf({ addresses, tokens, registry, rewards, escrow, vaulted: credits.vault() + credits.topUpReserve() }),
