@@ -101,6 +101,50 @@ export interface ChannelRow {
   readonly closesAt: number
 }
 
+/** Stake that is on its way out; a slash may since have taken of it. */
+export interface ThawRow {
+  /** The bucket: it can be withdrawn from week · 604 800 unix seconds on. */
+  readonly week: number
+  /** CAIRN wei when the thaw began. */
+  readonly amount: bigint
+}
+
+/** Stake that others delegated to an operator. What shares are worth moves with rewards and slashes: `staking.valueOf`. */
+export interface PoolRow {
+  readonly operator: Account
+  readonly net: NetworkId
+  /** The operator's highest is the one that takes delegations; a slash that wipes a pool out begins another. */
+  readonly nonce: number
+  readonly shares: bigint
+  readonly delegators: number
+}
+
+/** One delegator's part of a pool. */
+export interface DelegationRow {
+  readonly operator: Account
+  readonly net: NetworkId
+  readonly nonce: number
+  readonly delegator: Account
+  readonly shares: bigint
+  /** What it has not withdrawn yet, by week. */
+  readonly thawing: readonly ThawRow[]
+}
+
+/** A proposal of the Governor. Whether it reached its quorum is the contract's to say: `governor.state`. */
+export interface ProposalRow {
+  readonly id: bigint
+  readonly proposer: Account
+  readonly calls: readonly { readonly target: Account; readonly value: bigint; readonly calldata: Hex }[]
+  readonly description: string
+  /** Unix seconds between which votes are cast; a late quorum moves the end. */
+  readonly opensAt: number
+  readonly closesAt: number
+  readonly votes: { readonly for: bigint; readonly against: bigint; readonly abstain: bigint }
+  /** Unix seconds from which the Timelock lets it be executed; 0 while it is not queued. */
+  readonly executableAt: number
+  readonly end: 'executed' | 'cancelled' | null
+}
+
 export interface Addresses {
   readonly token: Address
   readonly credits: Address
@@ -165,6 +209,13 @@ export interface ChainView {
   device(id: DeviceId): DeviceRow | null
   /** Active self stake. */
   stakeOf(operator: Account, net: NetworkId): bigint
+  /** Self stake of an operator that is unbonding or not withdrawn. */
+  thawingOf(operator: Account, net: NetworkId): readonly ThawRow[]
+  /** Every pool of a network that was ever delegated to. */
+  pools(net: NetworkId): readonly PoolRow[]
+  /** What an account has in pools of any network, active or thawing. */
+  delegationsOf(delegator: Account): readonly DelegationRow[]
+  proposals(): readonly ProposalRow[]
   session(account: Account, key: Address): SessionRow | null
   /** Every key that the account ever delegated to, the revoked ones included. */
   sessionsOf(account: Account): readonly SessionRow[]

@@ -1,8 +1,23 @@
-/** How verbs send: one transaction after another with progress, and refusals that say what to do about them. */
+/** How verbs sign and send: they say what they will do, ask, and explain refusals by what to do about them. */
 import { CairnError } from '../../protocol/errors.ts'
+import type { Address } from '../../protocol/ids.ts'
 import type { ActionOptions } from '../../runtime/actions/action.ts'
-import type { CallOutcome } from '../../runtime/chain.ts'
-import { progress } from './output.ts'
+import { approve } from '../../runtime/actions/money.ts'
+import type { CallOutcome, ChainSigner } from '../../runtime/chain.ts'
+import { type ChainDesk, openChainDesk } from './desk.ts'
+import { confirmed, type Exit, parseCairn, print, printJson, progress } from './output.ts'
+import { findPlace, type Place } from './place.ts'
+
+export interface LookOptions {
+  readonly data?: string
+  readonly json: boolean
+}
+
+export interface SignOptions extends LookOptions {
+  readonly as: string
+  readonly dryRun: boolean
+  readonly yes: boolean
+}
 
 /** One transaction of a verb. */
 export interface Step {
@@ -14,7 +29,7 @@ export interface Step {
 }
 
 /** One that was confirmed. */
-export interface Sent {
+interface Sent {
   readonly call: string
   readonly hash: string
   readonly block: bigint
@@ -54,8 +69,60 @@ function reasonOf(outcome: CallOutcome & { is: 'reverted' }): string {
   return `${outcome.error}${args.length === 0 ? '' : `(${args.join(', ')})`}${advice === undefined ? '' : `; ${advice}`}`
 }
 
+/** Opens a place and its chain for one verb, and closes them. */
+export async function atDesk<T>(options: LookOptions, work: (desk: ChainDesk, place: Place) => Promise<T>): Promise<T> {
+  const place = await findPlace(options.data)
+  const desk = await openChainDesk(place)
+  try {
+    return await work(desk, place)
+  } finally {
+    await desk.close()
+  }
+}
+
+/** Wei of an amount of CAIRN that somebody typed. Throws `CONFIG`. */
+export function amountOf(text: string): bigint {
+  const amount = parseCairn(text)
+  if (amount !== null) return amount
+  const why = `${JSON.stringify(text)} is no number of CAIRN`
+  throw new CairnError('CONFIG', { what: 'the amount', why, fix: 'write 100 or 12.5, of at most 18 decimals' })
+}
+
+/** Lets a contract take `amount` of the signer's CAIRN or credits; no step when it may already. */
+export async function approval(
+  desk: ChainDesk,
+  signer: ChainSigner,
+  p: { readonly asset: 'token' | 'credits'; readonly spender: Address; readonly amount: bigint },
+): Promise<readonly Step[]> {
+  if ((await desk.contracts.number(p.asset, 'allowance', signer.account, p.spender)) >= p.amount) return []
+  return [{ what: 'allowing the contract to take it', call: `${p.asset}.approve`, send: (o) => approve(signer, p, o) }]
+}
+
+/** What a verb is about to do. */
+interface Deed {
+  readonly question: string
+  /** Printed with `--json`, with the transactions or `dryRun` beside it. */
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly steps: readonly Step[]
+}
+
+/** Asks, sends, and says what was sent; with `--dry-run` only what would be. 1 when the answer was no. */
+export async function carryOut(deed: Deed, options: SignOptions): Promise<Exit> {
+  const calls = deed.steps.map((step) => step.call)
+  if (options.dryRun) {
+    if (options.json) printJson({ dryRun: true, ...deed.facts, calls })
+    else print(`${deed.question}\nwould send ${calls.join(', ')}`)
+    return 0
+  }
+  if (!(await confirmed(deed.question, options.yes))) return 1
+  const transactions = await sendAll(deed.steps, options.json)
+  if (options.json) printJson({ ...deed.facts, transactions })
+  else print(`done in block ${transactions.at(-1)?.block ?? '–'}`)
+  return 0
+}
+
 /** Sends in order, each when the one before it is confirmed. Throws `REVERTED` with the contract's error and what to do. */
-export async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly Sent[]> {
+async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly Sent[]> {
   const bar = progress(quiet)
   const sent: Sent[] = []
   try {

@@ -10,9 +10,11 @@ import type { Addresses, ChainHead, ChainView } from '../chain.ts'
 import type { Clock } from '../index.ts'
 import type { ChainEvent } from './event.ts'
 import { createMoneyIndex } from './money.ts'
+import { createProposalIndex } from './proposals.ts'
 import { createRegistryIndex } from './registry.ts'
 import { createRewardsIndex } from './rewards.ts'
 import { createSeedIndex, type SeedHeader } from './seeds.ts'
+import { createStakingIndex } from './staking.ts'
 
 export type { ChainEvent, EventArgs } from './event.ts'
 export { HEADERS_KEPT, type SeedHeader } from './seeds.ts'
@@ -27,6 +29,8 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
   const { crypto } = of
   const registry = createRegistryIndex()
   const rewards = createRewardsIndex()
+  const staking = createStakingIndex()
+  const governance = createProposalIndex()
   const seeds = createSeedIndex(crypto)
   const money = createMoneyIndex(of.addresses.credits, (net) => registry.networks.get(net)?.feeRecipient ?? null)
   let head: ChainHead | null = null
@@ -43,6 +47,8 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
         registry.apply(event)
         money.apply(event)
         rewards.apply(event)
+        staking.apply(event)
+        governance.apply(event)
         if (event.contract !== 'networks' || event.name !== 'NetworkCreated') continue
         for (const row of registry.networks.values()) seeds.addLength(row.epochSeconds)
         begins = true
@@ -55,6 +61,10 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
     devices: registry.devicesOf,
     device: (id) => registry.devices.get(id) ?? null,
     stakeOf: registry.stakeOf,
+    thawingOf: staking.thawingOf,
+    pools: staking.pools,
+    delegationsOf: staking.delegationsOf,
+    proposals: governance.proposals,
     session: registry.session,
     sessionsOf: registry.sessionsOf,
     sessionActive(account, key, scope, atMs) {
@@ -118,6 +128,10 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     devices: (net) => rows.devices(net),
     device: (id) => rows.device(id),
     stakeOf: (operator, net) => rows.stakeOf(operator, net),
+    thawingOf: (operator, net) => rows.thawingOf(operator, net),
+    pools: (net) => rows.pools(net),
+    delegationsOf: (delegator) => rows.delegationsOf(delegator),
+    proposals: () => rows.proposals(),
     session: (account, key) => rows.session(account, key),
     sessionsOf: (account) => rows.sessionsOf(account),
     sessionActive: (account, key, scope, at) => rows.sessionActive(account, key, scope, at),

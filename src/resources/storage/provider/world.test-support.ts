@@ -168,6 +168,10 @@ function createTestChain(): TestChain {
       return { available: this.available, thawing: 0n, earned: 0n }
     },
     sessionsOf: () => [],
+    thawingOf: () => [],
+    pools: () => [],
+    delegationsOf: () => [],
+    proposals: () => [],
     pointer: () => null,
     evidence: () => [],
     nonceCommit(_net, epoch, verifier) {
