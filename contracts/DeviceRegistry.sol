@@ -5,6 +5,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {IDelegations} from "./interfaces/IDelegations.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
+import {IDisputeManager} from "./interfaces/IDisputeManager.sol";
 import {INetworkRegistry} from "./interfaces/INetworkRegistry.sol";
 import {DeviceKeys} from "./libraries/DeviceKeys.sol";
 
@@ -22,6 +23,8 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
 
     INetworkRegistry public immutable registry;
     IDelegations public immutable delegations;
+    /// Keeps which devices signed things that exclude each other.
+    IDisputeManager public immutable disputes;
 
     mapping(bytes32 id => Device) private _devices;
     mapping(bytes32 id => Transfer) private _transfers;
@@ -32,9 +35,12 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
     mapping(uint32 net => uint16) private _admittedCount;
     mapping(uint32 net => bool) private _batchOnly;
 
-    constructor(INetworkRegistry registry_, IDelegations delegations_) EIP712("Cairn DeviceRegistry", "1") {
+    constructor(INetworkRegistry registry_, IDelegations delegations_, IDisputeManager disputes_)
+        EIP712("Cairn DeviceRegistry", "1")
+    {
         registry = registry_;
         delegations = delegations_;
+        disputes = disputes_;
     }
 
     modifier onlyNetworkOwner(uint32 net) {
@@ -174,6 +180,16 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
         bytes32 key = batchKeyOf(maker, root);
         if (!_batches[key].revoked) revert BatchNotRevoked(maker, root);
         if (d.batch == 0 || _admitted[d.net][key] != d.batch) revert NotInBatch();
+        d.status = Status.Revoked;
+        delete _transfers[id];
+        emit DeviceRevoked(id);
+    }
+
+    /// @notice Revokes a device that was proved to have signed two receipts that exclude each other. Anyone may; the
+    /// DisputeManager keeps the proof. A call of its own, because evidence counts against retired devices too.
+    function revokePunished(bytes32 id) external {
+        Device storage d = _requireActive(id);
+        if (!disputes.isPunished(d.net, id)) revert NotPunished(id);
         d.status = Status.Revoked;
         delete _transfers[id];
         emit DeviceRevoked(id);

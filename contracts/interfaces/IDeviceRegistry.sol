@@ -87,6 +87,7 @@ interface IDeviceRegistry {
     error NotNetworkOwner(address caller);
     error NotOwner(bytes32 id, address caller);
     error NotActive(bytes32 id);
+    error NotPunished(bytes32 id);
     error NotRecipient(address caller);
     error NoTransfer(bytes32 id);
     error TooEarly(uint40 effectiveAt);
@@ -113,6 +114,7 @@ interface IDeviceRegistry {
     function acceptTransfer(bytes32 id) external;
     function retire(bytes32 id) external;
     function revokeDevice(bytes32 id, address maker, bytes32 root) external;
+    function revokePunished(bytes32 id) external;
     function updateEndpoint(bytes32 id, bytes calldata signedRecord) external;
 
     function device(bytes32 id) external view returns (Device memory);

@@ -63,7 +63,9 @@ contract DeploymentTest is Test {
         _put("NetworkRegistry", type(NetworkRegistry).creationCode, abi.encode(_at("Token"), uint128(1e20), m));
         _put("Delegations", type(Delegations).creationCode, abi.encode(_at("Escrow")));
         _put(
-            "DeviceRegistry", type(DeviceRegistry).creationCode, abi.encode(_at("NetworkRegistry"), _at("Delegations"))
+            "DeviceRegistry",
+            type(DeviceRegistry).creationCode,
+            abi.encode(_at("NetworkRegistry"), _at("Delegations"), _at("DisputeManager"))
         );
         _put("Pointers", type(Pointers).creationCode, abi.encode(_at("Delegations")));
         _put("EvidenceLog", type(EvidenceLog).creationCode, abi.encode(_at("NetworkRegistry"), _at("Staking")));

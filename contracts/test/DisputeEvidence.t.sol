@@ -97,6 +97,37 @@ contract DisputeEvidenceTest is Judges {
         assertGe(_self(provider, NET), 10_000e18 - MIN_STAKE / 10, "a tenth of the minimum");
     }
 
+    /// The proof revokes the device, by whoever cares to call; nothing less does, and nothing brings its key back.
+    function test_AnEquivocatingDeviceIsRevokedByAnyone() public {
+        vm.expectRevert(abi.encodeWithSelector(IDeviceRegistry.NotPunished.selector, id));
+        devices.revokePunished(id);
+        vm.prank(provider);
+        devices.transfer(id, alice);
+        _submit(_receipt("a"), _receipt("b"));
+        assertTrue(devices.isActive(id), "punishing alone revokes nothing");
+        vm.expectEmit(address(devices));
+        emit IDeviceRegistry.DeviceRevoked(id);
+        vm.prank(bob);
+        devices.revokePunished(id);
+        gate("DeviceRegistry", "revoke punished", lastGas(), 50_000);
+        assertFalse(devices.isActive(id), "revoked");
+        assertEq(uint8(devices.device(id).status), uint8(IDeviceRegistry.Status.Revoked), "for good");
+        vm.warp(block.timestamp + 30 days);
+        vm.expectRevert(abi.encodeWithSelector(IDeviceRegistry.NoTransfer.selector, id));
+        vm.prank(alice);
+        devices.acceptTransfer(id);
+        vm.expectRevert(abi.encodeWithSelector(IDeviceRegistry.NotActive.selector, id));
+        devices.revokePunished(id);
+        IDeviceRegistry.Registration memory r;
+        r.net = NET;
+        r.owner = alice;
+        r.deadline = uint40(block.timestamp) + 1 hours;
+        r.signer = signer;
+        r.signature = _p256(devices.registrationDigest(r, 0));
+        vm.expectRevert(abi.encodeWithSelector(IDeviceRegistry.AlreadyRegistered.selector, id));
+        devices.register(r);
+    }
+
     function test_OnlyAConflictIsEvidence() public {
         bytes memory none = abi.encodePacked(IDisputeManager.NotConflicting.selector);
         _refuse(_receipt("a"), _receipt("a"), none);

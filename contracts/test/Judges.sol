@@ -41,7 +41,7 @@ abstract contract Judges is World {
         token = new Token(address(this), SUPPLY, address(0));
         registry = new NetworkRegistry(token, BOND, INetworkRegistry.Minimums(60, 1 hours, 72 hours));
         delegations = new Delegations(escrow);
-        devices = new DeviceRegistry(registry, delegations);
+        devices = new DeviceRegistry(registry, delegations, IDisputeManager(managerAt));
         staking = new Staking(token, registry, authority, managerAt);
         distributor = new RewardsDistributor(registry, guardian, managerAt, staking);
         publisher = new RootPublisher(registry, distributor);

@@ -78,7 +78,8 @@ abstract contract System is Test {
         INetworkRegistry.Minimums memory minimums = INetworkRegistry.Minimums(60, 1 hours, 72 hours);
         bytes memory args = abi.encode(token, BOND, minimums);
         registry = NetworkRegistry(_put("NetworkRegistry", type(NetworkRegistry).creationCode, args));
-        _put("DeviceRegistry", type(DeviceRegistry).creationCode, abi.encode(registry, delegations));
+        args = abi.encode(registry, delegations, _at("DisputeManager"));
+        _put("DeviceRegistry", type(DeviceRegistry).creationCode, args);
         args = abi.encode(token, registry, _at("Timelock"), _at("DisputeManager"));
         address staking = _put("Staking", type(Staking).creationCode, args);
         _put("EvidenceLog", type(EvidenceLog).creationCode, abi.encode(registry, staking));

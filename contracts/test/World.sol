@@ -10,6 +10,7 @@ import {RewardsDistributor} from "../RewardsDistributor.sol";
 import {RootPublisher} from "../RootPublisher.sol";
 import {Staking} from "../Staking.sol";
 import {Token} from "../Token.sol";
+import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {Test} from "./Vm.sol";
 
@@ -51,7 +52,7 @@ abstract contract World is Test {
         registry = new NetworkRegistry(token, BOND, INetworkRegistry.Minimums(60, 1 hours, 72 hours));
         delegations = new Delegations(escrow);
         pointers = new Pointers(delegations);
-        devices = new DeviceRegistry(registry, delegations);
+        devices = new DeviceRegistry(registry, delegations, IDisputeManager(disputes));
         staking = new Staking(token, registry, authority, slasher);
         evidence = new EvidenceLog(registry, staking);
         distributor = new RewardsDistributor(registry, guardian, disputes, staking);

@@ -1,6 +1,6 @@
 // Generated from contracts/DeviceRegistry.sol by scripts/build-contracts.ts; do not edit.
 export const deviceRegistryAbi = [
-  {"type":"constructor","inputs":[{"name":"registry_","type":"address"},{"name":"delegations_","type":"address"}],"stateMutability":"nonpayable"},
+  {"type":"constructor","inputs":[{"name":"registry_","type":"address"},{"name":"delegations_","type":"address"},{"name":"disputes_","type":"address"}],"stateMutability":"nonpayable"},
   {"type":"error","name":"AlreadyAdmitted","inputs":[{"name":"net","type":"uint32"},{"name":"maker","type":"address"},{"name":"root","type":"bytes32"}]},
   {"type":"error","name":"AlreadyRegistered","inputs":[{"name":"id","type":"bytes32"}]},
   {"type":"error","name":"BadDeviceSignature","inputs":[]},
@@ -20,6 +20,7 @@ export const deviceRegistryAbi = [
   {"type":"error","name":"NotMaker","inputs":[{"name":"caller","type":"address"}]},
   {"type":"error","name":"NotNetworkOwner","inputs":[{"name":"caller","type":"address"}]},
   {"type":"error","name":"NotOwner","inputs":[{"name":"id","type":"bytes32"},{"name":"caller","type":"address"}]},
+  {"type":"error","name":"NotPunished","inputs":[{"name":"id","type":"bytes32"}]},
   {"type":"error","name":"NotRecipient","inputs":[{"name":"caller","type":"address"}]},
   {"type":"error","name":"RecordTooLong","inputs":[{"name":"length","type":"uint256"}]},
   {"type":"error","name":"StringTooLong","inputs":[{"name":"str","type":"string"}]},
@@ -48,6 +49,7 @@ export const deviceRegistryAbi = [
   {"type":"function","name":"commitBatch","inputs":[{"name":"root","type":"bytes32"},{"name":"count","type":"uint32"},{"name":"attestationRoot","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"delegations","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"device","inputs":[{"name":"id","type":"bytes32"}],"outputs":[{"name":"","type":"tuple","components":[{"name":"owner","type":"address"},{"name":"net","type":"uint32"},{"name":"boundAt","type":"uint40"},{"name":"status","type":"uint8"},{"name":"batch","type":"uint16"},{"name":"prevOwner","type":"address"},{"name":"changedAt","type":"uint40"}]}],"stateMutability":"view"},
+  {"type":"function","name":"disputes","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"eip712Domain","inputs":[],"outputs":[{"name":"fields","type":"bytes1"},{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"},{"name":"salt","type":"bytes32"},{"name":"extensions","type":"uint256[]"}],"stateMutability":"view"},
   {"type":"function","name":"isActive","inputs":[{"name":"id","type":"bytes32"}],"outputs":[{"name":"","type":"bool"}],"stateMutability":"view"},
   {"type":"function","name":"isBatchOnly","inputs":[{"name":"net","type":"uint32"}],"outputs":[{"name":"","type":"bool"}],"stateMutability":"view"},
@@ -63,6 +65,7 @@ export const deviceRegistryAbi = [
   {"type":"function","name":"retire","inputs":[{"name":"id","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"revokeBatch","inputs":[{"name":"root","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"revokeDevice","inputs":[{"name":"id","type":"bytes32"},{"name":"maker","type":"address"},{"name":"root","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"revokePunished","inputs":[{"name":"id","type":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"setBatchOnly","inputs":[{"name":"net","type":"uint32"},{"name":"batchOnly","type":"bool"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"setMaker","inputs":[{"name":"net","type":"uint32"},{"name":"maker","type":"address"},{"name":"allowed","type":"bool"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"transfer","inputs":[{"name":"id","type":"bytes32"},{"name":"to","type":"address"}],"outputs":[],"stateMutability":"nonpayable"},

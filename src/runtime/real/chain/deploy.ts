@@ -127,7 +127,7 @@ function constructions(config: DeploymentConfig, codes: Codes, at: AddressBook, 
     DeviceRegistry: encodeDeployData({
       abi: deviceRegistryAbi,
       bytecode: codes.DeviceRegistry,
-      args: [at.NetworkRegistry, at.Delegations],
+      args: [at.NetworkRegistry, at.Delegations, at.DisputeManager],
     }),
     Staking: encodeDeployData({
       abi: stakingAbi,
