@@ -17,6 +17,7 @@ import type { ChainCall } from '../src/runtime/chain.ts'
 import { createFakeChain, type FakeChain } from '../src/runtime/fake/chain/index.ts'
 import { ABIS, decodeRevert, encodeCall } from '../src/runtime/real/chain/contracts.ts'
 import { deployContracts } from '../src/runtime/real/chain/deploy.ts'
+import { readDeploymentParams } from '../src/runtime/real/chain/deployment-params.ts'
 import { type Anvil, createRpc, DEV_MNEMONIC, type Deployment, openTxQueue, type Rpc, startAnvil } from '../src/runtime/real/chain/index.ts'
 import type { Receipt } from '../src/runtime/real/chain/rpc.ts'
 import { createClock, createCrypto, createRandom, openDatabase } from '../src/runtime/real/index.ts'
@@ -42,6 +43,7 @@ let deployment: Deployment
 let genesis = 0
 let separator: Uint8Array
 
+/** The model's, and the same for the contracts. */
 const config = () => ({
   supply: SUPPLY,
   price: 10n ** 18n,
@@ -49,6 +51,13 @@ const config = () => ({
   networkBond: 10n ** 18n,
   minimums: { epochLength: 60, challengeWindow: 60, responseWindow: 60 },
   guardian: actorAt(0),
+})
+const settings = async () => ({
+  ...(await readDeploymentParams()),
+  supply: '1000000000',
+  dailyMintFloor: '1000',
+  networkBond: '1',
+  minimums: config().minimums,
 })
 
 before(async () => {
@@ -70,7 +79,7 @@ before(async () => {
     pollMs: 50,
   }
   const queue = openTxQueue(options)
-  deployment = await deployContracts(rpc, queue, config())
+  deployment = await deployContracts(rpc, queue, await settings())
   await queue.close()
   database.close()
   separator = domainSeparator(crypto, escrowDomain(anvil.chainId, deployment.addresses.escrow))

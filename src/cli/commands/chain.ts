@@ -4,6 +4,22 @@ import { common, ends, examples } from './common.ts'
 
 export function addChain(program: Command): void {
   const noun = program.command('chain').description('the contracts, and the chain they are on')
+  const deploy = noun
+    .command('deploy')
+    .description('put the contracts on any EVM chain, at addresses that are known before; goes on where it was interrupted')
+    .requiredOption('--rpc <url>', 'of the chain')
+    .option('--params <file>', 'supply, oracle, windows …: docs/deploying.md; those of `cairn up` without it')
+    .option('--key-file <file>', 'the deployer’s key in hexadecimal; CAIRN_DEPLOY_KEY without it')
+    .option('--out <file>', 'where the addresses are written', 'deployment.json')
+    .option('--json', 'one JSON document instead of text', false)
+    .option('--dry-run', 'only show addresses and costs', false)
+    .option('--yes', 'do not ask', false)
+    .action((options) => ends(import('../verbs/deploy.ts').then((verb) => verb.deployChain(options))))
+  examples(
+    deploy,
+    'cairn chain deploy --rpc https://rpc.example.org --params net.json --key-file ~/deployer.key --dry-run',
+    'CAIRN_DEPLOY_KEY=… cairn chain deploy --rpc http://127.0.0.1:8545 --yes --json',
+  )
   const warp = common(noun.command('warp'))
     .argument('<duration>', 'such as 30m, 8d or 3w')
     .description('put a local chain’s clock forward, over weeks of thaw, votes and timelocks; there is no way back')

@@ -13,6 +13,7 @@ import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts
 import { SCOPE } from '../../runtime/chain.ts'
 import type { Clock, Database, Log } from '../../runtime/index.ts'
 import { deployContracts } from '../../runtime/real/chain/deploy.ts'
+import { readDeploymentParams } from '../../runtime/real/chain/deployment-params.ts'
 import {
   createRpc,
   createSigner,
@@ -20,7 +21,6 @@ import {
   encodeCall,
   loadDeployment,
   openTxQueue,
-  saveDeployment,
   type TxQueue,
 } from '../../runtime/real/chain/index.ts'
 import { present } from '../../std/assert.ts'
@@ -28,10 +28,6 @@ import { fromHex, toHex } from '../../std/bytes.ts'
 import { ACCOUNT, type Plan } from './plan.ts'
 
 const CAIRN = 10n ** 18n
-/** A billion tokens, all of them the holder's: a local network has no other minter. */
-const SUPPLY = 1_000_000_000n * CAIRN
-/** $1 per CAIRN, so that amounts read easily. */
-const PRICE = CAIRN
 const STAKE = 1_000n * CAIRN
 const POT = 100_000_000n * CAIRN
 const OPERATOR_TOKENS = 10_000n * CAIRN
@@ -105,8 +101,7 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
     const deployment =
       known !== null && known.chain === chain && plan.net !== null
         ? known
-        : await deployContracts(rpc, holderQueue, configOf(holder.account))
-    await saveDeployment(path, deployment)
+        : await deployContracts(rpc, holderQueue, await readDeploymentParams(), { file: path })
     const devices = plan.nodes.map((node) => deviceIdOf(crypto, node.deviceKey))
     if (plan.net !== null && known?.chain === chain) return { deployment, net: plan.net, keys, devices }
     const { addresses } = deployment
@@ -155,15 +150,6 @@ async function giveGas(world: SetupWorld, plan: Plan, queue: TxQueue): Promise<v
   const outcome = await queue.submit(intent, SETUP_MS)
   if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: intent.label, reason: outcome.error })
 }
-
-const configOf = (holder: Account) => ({
-  supply: SUPPLY,
-  price: PRICE,
-  dailyMintFloor: CUSTOMER_CREDITS * 10n,
-  networkBond: 0n,
-  minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
-  guardian: holder,
-})
 
 /** Every transaction of the setup, started in the order in which they must be mined; anvil mines first come, first served. */
 function steps(

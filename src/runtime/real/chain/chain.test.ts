@@ -12,8 +12,9 @@ import type { ChainView } from '../../chain.ts'
 import type { Database } from '../../index.ts'
 import { createClock, createCrypto, openDatabase } from '../index.ts'
 import { type Anvil, startAnvil } from './anvil.ts'
-import { type DeploymentConfig, deployContracts } from './deploy.ts'
+import { deployContracts } from './deploy.ts'
 import { type Deployment, loadDeployment, saveDeployment } from './deployment-file.ts'
+import { readDeploymentParams } from './deployment-params.ts'
 import { DEV_MNEMONIC } from './index.ts'
 import { type Indexer, startIndexer } from './indexer.ts'
 import { createRpc, type Rpc } from './rpc.ts'
@@ -27,15 +28,6 @@ const quiet = { error() {}, warn() {}, info() {}, debug() {}, child: () => quiet
 const secretOf = (index: number): Uint8Array =>
   present(mnemonicToAccount(DEV_MNEMONIC, { addressIndex: index }).getHdKey().privateKey, 'a derived key is private')
 const accountAt = (index: number) => account(mnemonicToAccount(DEV_MNEMONIC, { addressIndex: index }).address)
-
-const config = (): DeploymentConfig => ({
-  supply: 10n ** 27n,
-  price: 10n ** 18n,
-  dailyMintFloor: 10n ** 15n,
-  networkBond: 0n,
-  minimums: { epochLength: 2, challengeWindow: 1, responseWindow: 1 },
-  guardian: accountAt(0),
-})
 
 /** Blocks are mined by the test or twice a second; two confirmations keep a test's waits short. */
 const CONFIRMATIONS = 1
@@ -66,7 +58,7 @@ async function openWorld(): Promise<World> {
   const database = openDatabase(join(folder, 'db.sqlite'))
   const chain = present(await rpc.header(0n), 'anvil has a first block').hash
   const queue = openTxQueue(queueOptions(rpc, database, chain, 0))
-  const deployment = await deployContracts(rpc, queue, config())
+  const deployment = await deployContracts(rpc, queue, await readDeploymentParams())
   return {
     folder,
     anvil,
@@ -129,7 +121,7 @@ describe('a chain of its own', { timeout: 300_000 }, () => {
 
   test('deploying again sends nothing and finds the same addresses', async () => {
     const nonce = await world.rpc.nonce(accountAt(0), 'latest')
-    const again = await deployContracts(world.rpc, world.queue, config())
+    const again = await deployContracts(world.rpc, world.queue, await readDeploymentParams())
     assert.deepEqual(again.addresses, world.deployment.addresses)
     assert.equal(await world.rpc.nonce(accountAt(0), 'latest'), nonce)
     const path = join(world.folder, 'deployment.json')

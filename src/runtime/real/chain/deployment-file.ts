@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CairnError } from '../../../protocol/errors.ts'
-import { type Address, address, digest } from '../../../protocol/ids.ts'
+import { type Account, type Address, account, address, digest } from '../../../protocol/ids.ts'
 import { utf8 } from '../../../std/bytes.ts'
 import type { Addresses } from '../../chain.ts'
 import { replaceFile } from './anvil-state.ts'
@@ -18,6 +18,8 @@ export interface Deployment {
   /** Nothing of this deployment is older than this block. */
   readonly fromBlock: bigint
   readonly addresses: Addresses
+  /** By whom and with which parameters, for `cairn chain verify`. Parsed by who needs them. */
+  readonly made?: { readonly deployer: Account; readonly params: Readonly<Record<string, unknown>> } | undefined
 }
 
 const addressType = z.string().transform(address)
@@ -50,6 +52,7 @@ const deploymentType = z.object({
     timelock: addressType,
     governor: addressType,
   }),
+  made: z.object({ deployer: z.string().transform(account), params: z.record(z.string(), z.unknown()) }).optional(),
 })
 
 /** Writes `deployment.json`, which every process of a data folder reads. */
