@@ -4,6 +4,7 @@
  */
 import type { Account, Address, DeviceId, Digest, Epoch, Hex, NetworkId } from '../protocol/ids.ts'
 import type { UnixMs } from '../protocol/units.ts'
+import type { JudgesView } from './chain-judges.ts'
 
 /** Scope bits of a session key, as in Delegations.sol. */
 export const SCOPE = { voucher: 1, storage: 2, pointer: 4 } as const
@@ -195,7 +196,7 @@ export const CONTRACT_NAMES = [
 ] as const satisfies readonly (keyof Addresses)[]
 
 /** Confirmed state (≥ 3 blocks deep), indexed from event logs. Reads are immediate and never touch the network. */
-export interface ChainView {
+export interface ChainView extends JudgesView {
   readonly chainId: number
   readonly addresses: Addresses
   /** The confirmed head, null before the first sync. */

@@ -2,7 +2,7 @@
 import type { Account, Epoch } from '../../protocol/ids.ts'
 import type { Duplex } from '../../runtime/index.ts'
 import { headHasher, setIdOf } from './data-set.ts'
-import { PROOF_PROTOCOL, STORAGE_PROTOCOL, type StorageChallenge, type StorageClaim, storageReply } from './messages.ts'
+import { PROOF_PROTOCOL, type SetHead, STORAGE_PROTOCOL, type StorageChallenge, type StorageClaim, storageReply } from './messages.ts'
 import { treeHash } from './piece-tree.ts'
 import { openPieceStore, type PieceStore } from './pieces/index.ts'
 import { LIMIT, type ProviderContext, refuse, type StorageProviderOptions } from './provider/context.ts'
@@ -10,7 +10,7 @@ import { type ExchangeParts, serveProof, serveStorage } from './provider/exchang
 import { type HeldRate, type HeldVoucher, openLedger } from './provider/ledger.ts'
 import { createMeterDesk } from './provider/meter.ts'
 import { createOrderDesk } from './provider/orders.ts'
-import { createProofDesk, type ProofDesk } from './provider/proofs.ts'
+import { createProofDesk, type ProofDesk, type SignedSet } from './provider/proofs.ts'
 import { createSetDesk } from './provider/sets.ts'
 import { createBufferPool } from './provider/transfer.ts'
 import { createUpkeep, type Upkeep } from './provider/upkeep.ts'
@@ -54,6 +54,8 @@ export interface StorageProvider {
   /** What it answers for in `epoch`, fixed by the first call. */
   claims(epoch: Epoch): readonly StorageClaim[]
   show(challenge: StorageChallenge): ReturnType<ProofDesk['show']>
+  /** What it signed of the set that a head is of. */
+  signed(head: SetHead): SignedSet
   /** Ends everything and makes it durable. */
   close(): Promise<void>
 }
@@ -146,6 +148,7 @@ export async function openStorageProvider(options: StorageProviderOptions): Prom
     serve: served(serveStorage),
     claims: (epoch) => desks.proofs.all(epoch),
     show: (challenge) => desks.proofs.show(challenge),
+    signed: (head) => desks.proofs.signed(head),
     promises: () => ({ vouchers: desks.at.ledger.allVouchers(), rates: desks.at.ledger.rates() }),
     upkeep: desks.upkeep.turn,
     drain,

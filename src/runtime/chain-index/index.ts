@@ -9,6 +9,7 @@ import { assert } from '../../std/assert.ts'
 import type { Addresses, ChainHead, ChainView } from '../chain.ts'
 import type { Clock } from '../index.ts'
 import type { ChainEvent } from './event.ts'
+import { createJudgesIndex } from './judges.ts'
 import { createMoneyIndex } from './money.ts'
 import { createProposalIndex } from './proposals.ts'
 import { createRegistryIndex } from './registry.ts'
@@ -31,6 +32,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
   const rewards = createRewardsIndex()
   const staking = createStakingIndex()
   const governance = createProposalIndex()
+  const judges = createJudgesIndex()
   const seeds = createSeedIndex(crypto)
   const money = createMoneyIndex(of.addresses.credits, (net) => registry.networks.get(net)?.feeRecipient ?? null)
   let head: ChainHead | null = null
@@ -49,6 +51,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
         rewards.apply(event)
         staking.apply(event)
         governance.apply(event)
+        judges.apply(event)
         if (event.contract !== 'networks' || event.name !== 'NetworkCreated') continue
         for (const row of registry.networks.values()) seeds.addLength(row.epochSeconds)
         begins = true
@@ -79,6 +82,11 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
     evidence: rewards.evidence,
     nonceCommit: rewards.nonceCommit,
     roots: (net) => rewards.roots(net, now()),
+    demand: judges.demand,
+    demands: judges.demands,
+    dispute: judges.dispute,
+    disputes: judges.disputes,
+    punished: judges.punished,
     claimed: rewards.claimed,
     pot: (net, asset) => rewards.pot(net, asset, now()),
     epochSeed(net, epoch) {
@@ -142,6 +150,11 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     evidence: (net, epoch) => rows.evidence(net, epoch),
     nonceCommit: (net, epoch, verifier) => rows.nonceCommit(net, epoch, verifier),
     roots: (net) => rows.roots(net),
+    demand: (id) => rows.demand(id),
+    demands: (net, provider) => rows.demands(net, provider),
+    dispute: (id) => rows.dispute(id),
+    disputes: (net) => rows.disputes(net),
+    punished: (net) => rows.punished(net),
     claimed: (net, asset, account) => rows.claimed(net, asset, account),
     pot: (net, asset) => rows.pot(net, asset),
     epochSeed: (net, epoch) => rows.epochSeed(net, epoch),

@@ -4,13 +4,14 @@ import { bytesOf, type Digest, digestOf, type Epoch, epoch as toEpoch } from '..
 import { equalBytes } from '../../../std/bytes.ts'
 import { answerHash } from '../../settle.ts'
 import { challengeOf, nonceCommitment } from '../challenge.ts'
-import { prove } from '../data-set.ts'
+import { prove, sameHead } from '../data-set.ts'
 import {
   challengeSchema,
   claimSchema,
   type ProofReply,
   type ProofRequest,
   proofSchema,
+  type SetHead,
   type StorageChallenge,
   type StorageClaim,
 } from '../messages.ts'
@@ -32,7 +33,17 @@ export interface ProofDesk {
   all(epoch: Epoch): readonly StorageClaim[]
   /** Shows the byte of a challenge without a verifier who asked for it; or says which piece is lost. */
   show(challenge: StorageChallenge): Promise<Shown>
+  signed(head: SetHead): SignedSet
 }
+
+/** What a provider knows of the set of a head that somebody shows it. */
+export type SignedSet =
+  /** The set of another device. */
+  | { readonly is: 'foreign' }
+  /** It has not signed this head, or has forgotten it because newer ones replaced it. `newest`: its last co-signed head. */
+  | { readonly is: 'unknown'; readonly newest: StorageClaim | null }
+  /** It can show every byte of the head's version, unless something is lost. */
+  | { readonly is: 'signed'; readonly newest: StorageClaim }
 
 type Shown = Awaited<ReturnType<typeof prove>>
 
@@ -89,8 +100,17 @@ export function createProofDesk(at: ProviderContext, sets: SetDesk, onAsked: (ep
     return { is: 'proof', proof, signature: device.sign(answerHash(crypto, context, { blob: digestOf(crypto.sha256(proof)) })) }
   }
 
+  function signed(head: SetHead): SignedSet {
+    if (head.net !== net || head.setId !== at.setIdOf(head.customer)) return { is: 'foreign' }
+    const newest = ledger.lastHead(head.setId)?.claim ?? null
+    const kept = ledger.head(head.setId, head.version)?.claim ?? null
+    if (newest === null || kept === null || !sameHead(at.headHash, kept.head, head)) return { is: 'unknown', newest }
+    return { is: 'signed', newest }
+  }
+
   return {
     show,
+    signed,
     all(epoch) {
       if (!ledger.isClaimed(epoch)) ledger.fixClaims(epoch)
       const out: StorageClaim[] = []

@@ -178,6 +178,11 @@ function createTestChain(): TestChain {
       return this.nonces.get(`${epoch}/${verifier}`) ?? null
     },
     roots: () => [],
+    demand: () => null,
+    demands: () => [],
+    dispute: () => null,
+    disputes: () => [],
+    punished: () => [],
     claimed: () => 0n,
     pot: none,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
