@@ -4,7 +4,7 @@ import { deviceIdOf } from '../../protocol/device-signature.ts'
 import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import { createLeafHashing, DEFAULT_RATES, openStorageProvider, type StorageProvider } from '../../resources/storage/index.ts'
-import { earnLoop } from '../../roles/node/index.ts'
+import { demandLoop, earnLoop } from '../../roles/node/index.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { toHex } from '../../std/bytes.ts'
 import { nodeConfig, readConfig } from '../config.ts'
@@ -61,6 +61,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
       },
       life.signal,
     )
+    const answering = demandLoop({ rt: { ...world, chain }, net: world.net, operator: signer.account, signer, provider }, life.signal)
     const admin = await startAdmin({
       folder,
       role: 'node',
@@ -82,7 +83,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
       await admin.close()
       await provider.drain(AbortSignal.timeout(DRAIN_MS))
       await provider.close()
-      await earning
+      await Promise.all([earning, answering])
       await world.close()
     }
   })
