@@ -2,7 +2,10 @@
 import type { Command } from 'commander'
 import { addSessions } from './commands/account.ts'
 import { addChain } from './commands/chain.ts'
+import { addCredits } from './commands/credits.ts'
+import { addEmissions } from './commands/emissions.ts'
 import { addEpochs } from './commands/epoch.ts'
+import { addGovern } from './commands/govern.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode } from './commands/node.ts'
 import { addStake } from './commands/stake.ts'
@@ -15,5 +18,8 @@ export function addCommands(program: Command): void {
   addNode(program)
   addNetwork(program)
   addStake(program)
+  addEmissions(program)
+  addGovern(program)
+  addCredits(program)
   addChain(program)
 }

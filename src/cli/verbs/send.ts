@@ -25,6 +25,8 @@ export interface Step {
   readonly what: string
   /** Contract and function, such as `staking.delegateTo`. */
   readonly call: string
+  /** Refusals after which the rest goes on: somebody was first, or there is no more of it. */
+  readonly unless?: readonly string[]
   send(options: ActionOptions): Promise<CallOutcome>
 }
 
@@ -129,6 +131,7 @@ async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly
     for (const [i, step] of steps.entries()) {
       bar.step(step.what, i, steps.length)
       const outcome = await step.send({ deadlineMs: SEND_MS })
+      if (outcome.is === 'reverted' && step.unless?.includes(outcome.error) === true) continue
       if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: step.call, reason: reasonOf(outcome) })
       sent.push({ call: step.call, hash: outcome.hash, block: outcome.block })
     }

@@ -32,7 +32,7 @@ export async function warpChain(duration: string, options: WarpOptions): Promise
     })
   }
   const rpc = createRpc(options.rpc ?? (await findPlace(options.data)).rpc)
-  await requireLocal(rpc)
+  await requireLocal(rpc, 'move its clock')
   const before = present(await rpc.header('latest'), 'a chain has a head')
   await rpc.request('evm_increaseTime', [seconds])
   for (let mined = 0; mined < BLOCKS; mined += 1) await rpc.request('evm_mine', [])
@@ -45,12 +45,12 @@ export async function warpChain(duration: string, options: WarpOptions): Promise
 }
 
 /** Only a development chain takes orders about its clock, and only anvil's are known to be understood. */
-async function requireLocal(rpc: Rpc): Promise<void> {
+export async function requireLocal(rpc: Rpc, what: string): Promise<void> {
   const client = await rpc.request('web3_clientVersion', [])
   if (typeof client === 'string' && /^anvil\b/i.test(client)) return
   throw new CairnError('CONFIG', {
     what: `the chain at ${rpc.url}`,
-    why: `it is no local chain (${typeof client === 'string' ? client : 'it does not name itself'}), and nobody can move its clock`,
+    why: `it is no local chain (${typeof client === 'string' ? client : 'it does not name itself'}), and nobody can ${what}`,
     fix: 'wait there, or try it on a network of `cairn up`',
   })
 }

@@ -85,3 +85,11 @@ export const redeemProved = (
 /** Turns earned µcredits into CAIRN; reverts below `minTokens` and leaves the credits. Errors: `PriceInvalid`, `Slippage`. */
 export const redeemEarned = (signer: ChainSigner, p: { credits: bigint; minTokens: bigint; to: Account }, o: ActionOptions = {}) =>
   act(signer, { contract: 'escrow', function: 'redeemEarned', args: [p.credits, p.minTokens, p.to] }, o)
+
+/** The same without a price for 14 days: the plain share of the vault. Errors: `PriceIsValid`, `TooEarly`, `Slippage`. */
+export const redeemEarnedProRata = (signer: ChainSigner, p: { credits: bigint; minTokens: bigint; to: Account }, o: ActionOptions = {}) =>
+  act(signer, { contract: 'escrow', function: 'redeemEarnedProRata', args: [p.credits, p.minTokens, p.to] }, o)
+
+/** Records whether there is a price and whether minting is halted, which a refused mint cannot. Anybody. */
+export const pokeCredits = (signer: ChainSigner, o: ActionOptions = {}) =>
+  act(signer, { contract: 'credits', function: 'poke', args: [] }, o)

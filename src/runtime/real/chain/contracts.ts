@@ -27,7 +27,7 @@ import { timelockAbi } from '../../../protocol/abi/timelock.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
 import type { Hex } from '../../../protocol/ids.ts'
-import type { Addresses, ChainCall } from '../../chain.ts'
+import { type Addresses, type ChainCall, CONTRACT_NAMES } from '../../chain.ts'
 import type { RawLog } from './rpc.ts'
 
 /** The interface of every contract, by its name in `Addresses`. */
@@ -92,6 +92,26 @@ export function encodeCall(call: ChainCall): Hex {
   }
 }
 
+/**
+ * A call as people write it, `weights.set([2],[4000])`, from its target and calldata; null for one that none of our
+ * contracts understands. Integers are decimal text in quotes where JSON's own would lose digits.
+ */
+export function describeCall(addresses: Addresses, target: string, calldata: Hex): string | null {
+  const name = CONTRACT_NAMES.find((contract) => addresses[contract] === target)
+  if (name === undefined) return null
+  try {
+    const found = AbiFunction.fromAbi(ABIS[name], calldata.slice(0, 10) as Hex)
+    const values: unknown = AbiFunction.decodeData(found, calldata)
+    const args: readonly unknown[] = Array.isArray(values) ? values.map(plain) : []
+    const text = JSON.stringify(args, (_, value: unknown) => (typeof value === 'bigint' ? integer(value) : value))
+    return `${name}.${found.name}(${text.slice(1, -1)})`
+  } catch {
+    return null
+  }
+}
+
+const integer = (value: bigint): number | string => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString())
+
 /** What a view function returned: the value itself, or the values by position when it returns several. Throws `MALFORMED`. */
 export function decodeResult(call: ChainCall, data: Hex): unknown {
   const found = AbiFunction.fromAbi<Abi, string, readonly unknown[]>(ABIS[call.contract], call.function, { args: call.args })
@@ -134,9 +154,11 @@ export function decodeEvent(contract: keyof Addresses, log: RawLog): { name: str
   }
 }
 
+const CHECKSUMMED = /^0x[0-9a-fA-F]{40}$/
+
 /** ox writes addresses with mixed case as a checksum; ids here are lower case, so that equal ones are equal strings. */
 function plain(value: unknown): unknown {
-  if (typeof value === 'string') return value.startsWith('0x') ? value.toLowerCase() : value
+  if (typeof value === 'string') return CHECKSUMMED.test(value) ? value.toLowerCase() : value
   if (Array.isArray(value)) return value.map(plain)
   return typeof value === 'object' && value !== null ? fieldsOf(value) : value
 }
