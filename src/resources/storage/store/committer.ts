@@ -8,6 +8,10 @@ const BATCH_MAX = 256
 /** A transaction waits this long for others to join. Each request comes in a turn of its own, so without a wait each would
  *  pay for an fsync, in which this thread can do nothing else. Well below one fsync and one round trip to the providers. */
 const GATHER_MS = 1
+/** Transactions take at most one part in so many of this thread's time: while many write, each waits for more to join. */
+const TIME_SHARE = 5
+/** What a slow disk may make a write wait for others. */
+const GATHER_MS_MAX = 20
 
 export interface Committer {
   /** Resolves when the commit is durable here and, with `replicated`, when `ack` providers keep it too. */
@@ -23,8 +27,14 @@ interface Waiting {
 export function createCommitter(clock: Clock, metadata: Metadata, log: LogShipper): Committer {
   let queue: Waiting[] = []
   let scheduled = false
+  let gatherMs = GATHER_MS
   const flush = (): void => {
     scheduled = false
+    const began = clock.monotonic()
+    store()
+    gatherMs = Math.min(Math.max(GATHER_MS, (TIME_SHARE - 1) * (clock.monotonic() - began)), GATHER_MS_MAX)
+  }
+  const store = (): void => {
     const batch = queue.slice(0, BATCH_MAX)
     queue = queue.slice(BATCH_MAX)
     if (queue.length > 0) schedule()
@@ -48,7 +58,7 @@ export function createCommitter(clock: Clock, metadata: Metadata, log: LogShippe
   const schedule = (): void => {
     if (scheduled) return
     scheduled = true
-    void clock.sleep(GATHER_MS).then(flush)
+    void clock.sleep(gatherMs).then(flush)
   }
   return {
     async commit(item, replicated) {

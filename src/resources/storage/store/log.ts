@@ -79,6 +79,20 @@ interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
+interface Batch {
+  readonly number: number
+  readonly first: number
+  readonly last: number
+  readonly plain: Uint8Array
+}
+
+/** A batch as it lies on providers. */
+interface Shipped {
+  readonly number: number
+  readonly pieceBytes: number
+  readonly root: Digest
+}
+
 export function createLogShipper(parts: WriterParts, keyring: Keyring, database: Database, metadata: Metadata): LogShipper {
   const { at } = parts
   const sql = {
@@ -94,6 +108,9 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     row === null
       ? { number: 0, last: 0, hash: NO_BATCH }
       : { number: Number(row['number']), last: Number(row['last']), hash: digest(String(row['hash'])) }
+  let drafted: Batch | null = null
+  /** Bounded by how long copies may straggle. Lost in a crash, they are copies that nobody names, which their providers drop in time. */
+  let late: { readonly shipped: Shipped; readonly copies: readonly Copy[] }[] = []
   let waiters: Waiter[] = []
   let wake: (() => void) | null = null
 
@@ -103,7 +120,8 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     return Number(tried) === number ? Number(last) : null
   }
 
-  const nextBatch = (): { number: number; first: number; last: number; plain: Uint8Array } | null => {
+  /** What follows `position`; what it is made of must be on disk before the first copy of it leaves. */
+  const draft = (): Batch | null => {
     const number = position.number + 1
     const tried = triedLast(number)
     const entries: Uint8Array[] = []
@@ -119,8 +137,18 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
       entries.push(body)
     }
     if (entries.length === 0) return null
-    if (tried === null) database.transaction(() => sql.try.run(`${number} ${last}`))
+    if (tried === null) sql.try.run(`${number} ${last}`)
     return { number, first, last, plain: batchSchema.encode({ number, first, last, previous: position.hash, entries }) }
+  }
+
+  const note = ({ number, pieceBytes, root }: Shipped, copies: readonly Copy[]): void => {
+    for (const { device, pieceId } of copies) metadata.segments.addBatchPiece(number, device, pieceId, pieceBytes, root)
+  }
+
+  /** Copies that came after their batch was kept by enough. */
+  const noteLate = (): void => {
+    for (const { shipped, copies } of late) if (sql.has.get(shipped.number) !== null) note(shipped, copies)
+    late = []
   }
 
   const release = (last: number): void => {
@@ -129,29 +157,37 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     for (const waiter of done) waiter.resolve()
   }
 
+  /**
+   * One batch to its providers. That it is kept, the late copies of those before it, and what the next one is made of share
+   * a transaction: each is an fsync in which this thread can do nothing else.
+   */
   const shipOne = async (signal: AbortSignal): Promise<boolean> => {
-    const batch = nextBatch()
+    const batch = drafted ?? database.transaction(draft)
+    drafted = batch
     if (batch === null) return false
     const sealed = sealBatch(at.crypto, keyring, batch.plain)
     const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
     const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
     const [{ kept, rest }, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
     const hash = digestOf(at.crypto.sha256(batch.plain))
-    const copies = (list: readonly Copy[]): void => {
-      for (const { device, pieceId } of list) metadata.segments.addBatchPiece(batch.number, device, pieceId, sealed.length, root)
-    }
-    database.transaction(() => {
-      sql.add.run(batch.number, batch.first, batch.last, hash)
-      copies(kept)
-    })
-    position = { number: batch.number, last: batch.last, hash }
-    // Kept by enough is kept: neither who waits for this batch nor the next one waits for the slowest.
-    rest
-      .then((late) => {
-        if (late.length > 0 && !signal.aborted && sql.has.get(batch.number) !== null) database.transaction(() => copies(late))
+    const shipped = { number: batch.number, pieceBytes: sealed.length, root }
+    const before = position
+    try {
+      drafted = database.transaction(() => {
+        sql.add.run(batch.number, batch.first, batch.last, hash)
+        note(shipped, kept)
+        noteLate()
+        position = { number: batch.number, last: batch.last, hash }
+        return draft()
       })
-      // They are then copies that nobody names, which their providers drop in time.
-      .catch((error: unknown) => at.log.warn('late copies of the metadata log could not be noted', { why: String(error) }))
+    } catch (error) {
+      position = before
+      throw error
+    }
+    // Kept by enough is kept: neither who waits for this batch nor the next one waits for the slowest.
+    void rest.then((copies) => {
+      if (copies.length > 0) late.push({ shipped, copies })
+    })
     release(position.last)
     return true
   }
@@ -189,6 +225,7 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
           await at.clock.sleep(RETRY_MS, signal).catch(() => undefined)
           continue
         }
+        if (late.length > 0) database.transaction(noteLate)
         const idle = new AbortController()
         wake = () => idle.abort()
         if (waiters.length === 0) await at.clock.sleep(BATCH_MS, AbortSignal.any([signal, idle.signal])).catch(() => undefined)
