@@ -25,6 +25,8 @@ export interface S3Endpoint {
 export interface ClientSuiteOptions {
   /** Bytes of the file that forces a multipart upload. Default 20 MiB and a bit. */
   readonly bigBytes?: number
+  /** Small files beside it. Default 50. */
+  readonly smallFiles?: number
   /** Longest time for one command, in ms. Default 60 s. */
   readonly timeoutMs?: number
 }
@@ -43,6 +45,7 @@ interface Workshop {
 }
 
 export const BIG_BYTES = 20 * 1024 * 1024 + 4321
+const SMALL_FILES = 50
 const TIMEOUT_MS = 60_000
 const TREE: readonly (readonly [path: string, bytes: number])[] = [
   ['empty', 0],
@@ -83,13 +86,20 @@ async function inWorkshop(endpoint: S3Endpoint, options: ClientSuiteOptions, wor
   }
 }
 
-/** Files of many sizes and awkward names, one of them large enough for several parts. */
-async function plantTree(root: string, bigBytes: number): Promise<void> {
-  for (const [path, bytes] of [...TREE, ['big.bin', bigBytes] as const]) {
+/** How large the tree is that a client carries. */
+type Sizes = Required<Pick<ClientSuiteOptions, 'bigBytes' | 'smallFiles'>>
+
+/** Files of many sizes and awkward names, one of them large enough for several parts. The number of files. */
+async function plantTree(root: string, { bigBytes, smallFiles }: Sizes): Promise<number> {
+  // Sizes on both sides of what lies in the metadata log.
+  const small = Array.from({ length: smallFiles }, (_, i) => [`many/${i % 17}/${i}.dat`, (i * 61) % 9000] as const)
+  const files = [...TREE, ...small, ['big.bin', bigBytes] as const]
+  for (const [path, bytes] of files) {
     const file = join(root, path)
     await mkdir(join(file, '..'), { recursive: true })
     await writeFile(file, randomBytes(bytes))
   }
+  return files.length
 }
 
 /** SHA-256 of every file under `root`, by relative path. */
@@ -107,13 +117,13 @@ async function fingerprint(root: string): Promise<Record<string, string>> {
 
 const bucketName = (client: string): string => `${client}-${randomBytes(6).toString('hex')}`
 
-async function awscli(shop: Workshop, bigBytes: number): Promise<void> {
+async function awscli(shop: Workshop, sizes: Sizes): Promise<void> {
   const { folder, endpoint } = shop
   const cli = (...args: string[]) => shop.run('aws', '--endpoint-url', endpoint.url, ...args)
   const bucket = bucketName('awscli')
   // Version 1 presigns with signature version 2 unless it is told not to.
   await shop.run('aws', 'configure', 'set', 'default.s3.signature_version', 's3v4')
-  await plantTree(join(folder, 'in'), bigBytes)
+  const files = await plantTree(join(folder, 'in'), sizes)
   const before = await fingerprint(join(folder, 'in'))
   await cli('s3', 'mb', `s3://${bucket}`)
   await cli('s3', 'cp', '--recursive', '--only-show-errors', 'in', `s3://${bucket}/tree`)
@@ -133,12 +143,12 @@ async function awscli(shop: Workshop, bigBytes: number): Promise<void> {
   await rm(join(folder, 'out', 'a'), { recursive: true })
   await cli('s3', 'sync', '--delete', '--only-show-errors', 'out', `s3://${bucket}/tree`)
   const left = (await cli('s3', 'ls', '--recursive', `s3://${bucket}/tree/`)).trim().split('\n')
-  assert.equal(left.length, TREE.length + 1 - 3)
+  assert.equal(left.length, files - 3)
   await cli('s3', 'rb', '--force', `s3://${bucket}`)
   await assert.rejects(cli('s3api', 'head-bucket', '--bucket', bucket))
 }
 
-async function rclone(shop: Workshop, bigBytes: number): Promise<void> {
+async function rclone(shop: Workshop, sizes: Sizes): Promise<void> {
   const { folder, endpoint } = shop
   const lines = [
     '[net]',
@@ -155,7 +165,7 @@ async function rclone(shop: Workshop, bigBytes: number): Promise<void> {
   )
   const cli = (...args: string[]) => shop.run('rclone', '--config', join(folder, 'rclone.conf'), '--retries', '1', ...args)
   const bucket = bucketName('rclone')
-  await plantTree(join(folder, 'in'), bigBytes)
+  const files = await plantTree(join(folder, 'in'), sizes)
   const before = await fingerprint(join(folder, 'in'))
   await cli('mkdir', `net:${bucket}`)
   await cli('copy', 'in', `net:${bucket}/tree`)
@@ -170,11 +180,11 @@ async function rclone(shop: Workshop, bigBytes: number): Promise<void> {
   assertBytes(await readFile(join(folder, 'moved.bin')), whole)
   await rm(join(folder, 'out', 'b'), { recursive: true })
   await cli('sync', 'out', `net:${bucket}/tree`)
-  assert.equal((await cli('lsf', '-R', '--files-only', `net:${bucket}`)).trim().split('\n').length, TREE.length)
+  assert.equal((await cli('lsf', '-R', '--files-only', `net:${bucket}`)).trim().split('\n').length, files - 1)
   await cli('purge', `net:${bucket}`)
 }
 
-async function s3cmd(shop: Workshop, bigBytes: number): Promise<void> {
+async function s3cmd(shop: Workshop, sizes: Sizes): Promise<void> {
   const { folder, endpoint } = shop
   const { host, protocol } = new URL(endpoint.url)
   const common = [
@@ -187,7 +197,7 @@ async function s3cmd(shop: Workshop, bigBytes: number): Promise<void> {
   const cli = (...args: string[]) =>
     shop.run('s3cmd', '--config=/dev/null', `--access_key=${endpoint.accessKey}`, `--secret_key=${endpoint.secretKey}`, ...common, ...args)
   const bucket = bucketName('s3cmd')
-  await plantTree(join(folder, 'in'), bigBytes)
+  const files = await plantTree(join(folder, 'in'), sizes)
   const before = await fingerprint(join(folder, 'in'))
   await cli('mb', `s3://${bucket}`)
   await cli('put', '--recursive', '--multipart-chunk-size-mb=5', 'in/', `s3://${bucket}/tree/`)
@@ -199,15 +209,15 @@ async function s3cmd(shop: Workshop, bigBytes: number): Promise<void> {
   await cli('cp', `s3://${bucket}/tree/one byte`, `s3://${bucket}/copied`)
   await cli('del', `s3://${bucket}/copied`)
   await cli('del', '--recursive', '--force', `s3://${bucket}/tree/a`)
-  assert.equal((await cli('ls', '--recursive', `s3://${bucket}`)).trim().split('\n').length, TREE.length + 1 - 3)
+  assert.equal((await cli('ls', '--recursive', `s3://${bucket}`)).trim().split('\n').length, files - 3)
   await cli('rb', '--recursive', '--force', `s3://${bucket}`)
 }
 
-async function restic(shop: Workshop, bigBytes: number): Promise<void> {
+async function restic(shop: Workshop, sizes: Sizes): Promise<void> {
   const { folder, endpoint } = shop
   const bucket = bucketName('restic')
   const cli = (...args: string[]) => shop.run('restic', '--no-cache', '-r', `s3:${endpoint.url}/${bucket}/repo`, ...args)
-  await plantTree(join(folder, 'in'), bigBytes)
+  await plantTree(join(folder, 'in'), sizes)
   const before = await fingerprint(join(folder, 'in'))
   await cli('init')
   await cli('backup', 'in')
@@ -234,7 +244,7 @@ export function clientSuite(name: string, endpoint: () => S3Endpoint, options: C
     for (const [program, script] of Object.entries(CLIENTS)) {
       const skip = installed(program) ? false : `${program} is not installed`
       test(`${program} stores, lists, reads back, copies and deletes a tree of files`, { skip }, () =>
-        inWorkshop(endpoint(), options, (shop) => script(shop, options.bigBytes ?? BIG_BYTES)),
+        inWorkshop(endpoint(), options, (shop) => script(shop, { bigBytes: BIG_BYTES, smallFiles: SMALL_FILES, ...options })),
       )
     }
   })

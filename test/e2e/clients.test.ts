@@ -27,7 +27,7 @@ const endpoint = (): S3Endpoint => {
   return network.s3
 }
 
-clientSuite('a network of processes', endpoint, { bigBytes: BIG_BYTES, timeoutMs: TIMEOUT_MS })
+clientSuite('a network of processes', endpoint, { bigBytes: BIG_BYTES, smallFiles: LONG ? 2500 : 50, timeoutMs: TIMEOUT_MS })
 sdkSuite('a network of processes', endpoint)
 
 test(`${SMALL_FILES} small objects come back byte for byte`, async () => {
