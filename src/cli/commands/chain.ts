@@ -20,6 +20,12 @@ export function addChain(program: Command): void {
     'cairn chain deploy --rpc https://rpc.example.org --params net.json --key-file ~/deployer.key --dry-run',
     'CAIRN_DEPLOY_KEY=… cairn chain deploy --rpc http://127.0.0.1:8545 --yes --json',
   )
+  const verify = common(noun.command('verify'))
+    .description('check deployed contracts: code, creation, seal, parameters, and what their deployer can still do')
+    .option('--rpc <url>', 'of the chain; the folder’s without it')
+    .option('--deployment <file>', 'what `cairn chain deploy` wrote; the folder’s without it')
+    .action((options) => ends(import('../verbs/verify.ts').then((verb) => verb.verifyChain(options))))
+  examples(verify, 'cairn chain verify', 'cairn chain verify --deployment deployment.json --rpc https://rpc.example.org --json')
   const warp = common(noun.command('warp'))
     .argument('<duration>', 'such as 30m, 8d or 3w')
     .description('put a local chain’s clock forward, over weeks of thaw, votes and timelocks; there is no way back')
