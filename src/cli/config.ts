@@ -86,7 +86,10 @@ export const verifierConfig = z.strictObject({
   transportKey: secret,
   host: z.string().max(255),
   port: z.number().int().min(0).max(65535),
+  /** Whether it signs roots. */
   publish: z.boolean().default(true),
+  /** The other verifiers: they have evidence, and sign roots where a quorum does. */
+  peers: peers.default([]),
 })
 export type VerifierConfig = z.output<typeof verifierConfig>
 

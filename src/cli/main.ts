@@ -1,8 +1,10 @@
 /** The command line. Each verb loads its own code, so that `--help` costs nothing. */
+
 import { enableCompileCache } from 'node:module'
 import { Command } from 'commander'
 import { integer } from './commands/common.ts'
 import { addCommands } from './commands.ts'
+import type { UpOptions } from './up/up.ts'
 
 // Stripping types and compiling is two thirds of a daemon's start; what is imported from here on is compiled once.
 enableCompileCache()
@@ -20,10 +22,11 @@ program
   .option('--nodes <n>', 'storage nodes, each of an operator of its own', integer(1, 100), 8)
   .option('--data <folder>', 'where everything is kept')
   .option('--epoch-seconds <n>', 'length of an epoch', integer(10, 86_400), 60)
+  .option('--verifiers <n>', 'verifiers; four and more sign roots by quorum', integer(1, 8), 1)
   .option('--port <n>', 'port of the S3 endpoint; 0 for a free one', integer(0, 65_535), 0)
   .option('--json', 'print one line when ready', false)
   .option('--verbose', 'say more', false)
-  .action(async (options: { nodes: number; data?: string; epochSeconds: number; port: number; json: boolean; verbose: boolean }) => {
+  .action(async (options: Omit<UpOptions, 'data'> & { data?: string }) => {
     const { defaultData, up } = await import('./up/up.ts')
     await up({ ...options, data: options.data ?? defaultData() })
   })

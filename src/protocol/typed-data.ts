@@ -47,7 +47,7 @@ export const RATE: TypedStruct = {
   ],
 }
 
-/** RootPublisher: a settled epoch's root, signed by the network's verifier (stage 1), by a quorum later. */
+/** RootPublisher and RootQuorum: a settled epoch's root, signed by the network's one verifier or by a quorum of several. */
 export const ROOT: TypedStruct = {
   name: 'Root',
   members: [

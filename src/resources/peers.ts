@@ -15,6 +15,8 @@ const CHUNK_BYTES = 256 * 1024
 const FILE_BYTES_MAX = 512 * 1024 * 1024
 /** A fetch of a local or nearby verifier; large bundles get more by their size. */
 const FETCH_MS = 30_000
+/** Whether there is such a file is said at once; a peer that says nothing must not hold up who asks the next. */
+const REPLY_MS = 5_000
 
 export const fileRequest = schema('file request', 256, z.strictObject({ digest: wire.digest }))
 export const fileReply = schema('file reply', 256, z.strictObject({ bytes: wire.uint(FILE_BYTES_MAX).nullable() }))
@@ -62,6 +64,13 @@ export async function fetchAnyFile(
   return first
 }
 
+async function replyOf(clock: Clock, io: Duplex, digest: Digest): Promise<Uint8Array | null> {
+  using deadline = clock.deadline(`an answer about ${digest}`, REPLY_MS)
+  deadline.signal.addEventListener('abort', () => io.abort(deadline.signal.reason), { once: true })
+  await io.send(fileRequest.encode({ digest }))
+  return io.receive(fileReply.maxBytes)
+}
+
 async function fetchFrom(
   parts: { readonly network: Network; readonly clock: Clock },
   peer: PeerId,
@@ -70,8 +79,7 @@ async function fetchFrom(
   using deadline = parts.clock.deadline(`fetching ${digest}`, FETCH_MS)
   const io: Duplex = await parts.network.dial(peer, EVIDENCE_PROTOCOL, deadline.signal)
   deadline.signal.addEventListener('abort', () => io.abort(deadline.signal.reason), { once: true })
-  await io.send(fileRequest.encode({ digest }))
-  const reply = await io.receive(fileReply.maxBytes)
+  const reply = await replyOf(parts.clock, io, digest)
   const size = reply === null ? null : fileReply.decode(reply).bytes
   if (size === null) return null
   const out = new Uint8Array(size)

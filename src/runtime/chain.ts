@@ -3,6 +3,7 @@
  * transactions that are sent until they are final. Serving never waits for either.
  */
 import type { Account, Address, DeviceId, Digest, Epoch, Hex, NetworkId } from '../protocol/ids.ts'
+import type { RootSet } from '../protocol/roots.ts'
 import type { UnixMs } from '../protocol/units.ts'
 import type { JudgesView } from './chain-judges.ts'
 
@@ -231,6 +232,10 @@ export interface ChainView extends JudgesView {
   /** Hash that a verifier committed for its nonce of an epoch, or null. */
   nonceCommit(net: NetworkId, epoch: Epoch, verifier: Account): Digest | null
   roots(net: NetworkId): readonly RootRow[]
+  /** The set of verifiers whose quorum signs roots now for the networks that `verifierNet` verifies; null when none does. */
+  rootSet(verifierNet: NetworkId): RootSet | null
+  /** The stake with which `member` is in a week's set; 0 when it is not. */
+  nominated(verifierNet: NetworkId, week: number, member: Account): bigint
   /** Cumulative amount that `account` has claimed from a pot. */
   claimed(net: NetworkId, asset: Address, account: Account): bigint
   pot(net: NetworkId, asset: Address): { funded: bigint; allocated: bigint; claimed: bigint }

@@ -1,11 +1,8 @@
 /** A verifier: the same loop as `cairn run verifier`, on a machine that can crash. */
 import { bytesOf, type PeerId, type SubjectId } from '../protocol/ids.ts'
 import { peerIdOf } from '../protocol/peer-id.ts'
-import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../protocol/typed-data.ts'
 import type { Kind, Resource } from '../resources/resource.ts'
-import { type Book, openBook, type PublishRequest, runVerifier } from '../roles/verifier/index.ts'
-import type { ChainCall } from '../runtime/chain.ts'
-import { toHex } from '../std/bytes.ts'
+import { type Book, openBook, runVerifier } from '../roles/verifier/index.ts'
 import type { Prng } from '../std/prng.ts'
 import { type Machine, type Process, startProcess } from './process.ts'
 import type { VerifierKeys, World } from './world.ts'
@@ -69,7 +66,7 @@ export function createVerifier({ world, keys, resource, publishes, bendBook }: V
         signer,
         stateAt: chain.asOf,
         peers: others.map((other) => other.transport),
-        publish: publishes ? (root) => signer.send(publishCall(world, keys.key.secret, root)) : null,
+        signRoot: publishes ? (hash) => world.crypto.secp256k1.sign(keys.key.secret, hash) : null,
         underWay: new Set(),
       },
       running.signal,
@@ -96,14 +93,4 @@ export function createVerifier({ world, keys, resource, publishes, bendBook }: V
       machine.disk.crash()
     },
   }
-}
-
-/** As the daemon's: the call that publishes a root with this verifier's signature. */
-function publishCall(world: World, secret: Uint8Array, request: PublishRequest): ChainCall {
-  const { crypto, chain, net } = world
-  const { token, publisher } = chain.addresses
-  const message = { net, asset: token, attempt: 0, setId: 0, ...request }
-  const hash = typedDataHash(crypto, domainSeparator(crypto, rootDomain(chain.view.chainId, publisher)), ROOT, message)
-  const signatures = `0x${toHex(crypto.secp256k1.sign(secret, hash))}`
-  return { contract: 'publisher', function: 'publish', args: [message, signatures], key: `root:${net}:${request.epoch}` }
 }

@@ -1,17 +1,16 @@
 /** `cairn run verifier`: challenges providers, commits the evidence, settles epochs and publishes roots. */
 import { bytesOf, type PeerId } from '../../protocol/ids.ts'
-import { peerIdOf } from '../../protocol/peer-id.ts'
-import { domainSeparator, ROOT, rootDomain, typedDataHash } from '../../protocol/typed-data.ts'
+import { peerId, peerIdOf } from '../../protocol/peer-id.ts'
 import type { Kind, Resource, Visit } from '../../resources/resource.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { openTicketDesk } from '../../resources/tickets.ts'
-import { openBook, type PublishRequest, runVerifier } from '../../roles/verifier/index.ts'
+import { openBook, runVerifier } from '../../roles/verifier/index.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
 import { readConfig, verifierConfig } from '../config.ts'
 import { startAdmin } from './admin.ts'
 import { runDaemon } from './lifecycle.ts'
-import { openWorld, untilKnown, type World } from './world.ts'
+import { openWorld, untilKnown } from './world.ts'
 
 const CHAIN_MS = 60_000
 /** Of its status; everything is in `cairn epoch list`. */
@@ -52,8 +51,12 @@ export async function verifierDaemon(folder: string): Promise<never> {
         book,
         signer,
         stateAt: world.access.asOf,
-        peers: [],
-        publish: config.publish ? (root) => signer.send(publishCall(world, config.verifierKey, root)) : null,
+        peers: config.peers.map(({ peer, address }) => {
+          const known = peerId(peer)
+          world.network.know(known, [address])
+          return known
+        }),
+        signRoot: config.publish ? (hash) => world.crypto.secp256k1.sign(config.verifierKey, hash) : null,
         underWay: new Set(),
       },
       life.signal,
@@ -84,15 +87,4 @@ export async function verifierDaemon(folder: string): Promise<never> {
       await world.close()
     }
   })
-}
-
-/** The call that publishes a root with this verifier's signature. */
-function publishCall(world: World, secret: Uint8Array, request: PublishRequest) {
-  const { crypto } = world
-  const { chainId, addresses } = world.access.view
-  const message = { net: world.net, asset: addresses.token, attempt: 0, setId: 0, ...request }
-  const separator = domainSeparator(crypto, rootDomain(chainId, addresses.publisher))
-  const signature = crypto.secp256k1.sign(secret, typedDataHash(crypto, separator, ROOT, message))
-  const key = `root:${world.net}:${request.epoch}`
-  return { contract: 'publisher', function: 'publish', args: [message, `0x${Buffer.from(signature).toString('hex')}`], key } as const
 }

@@ -15,13 +15,15 @@ const nodePlan = z.strictObject({
 
 const plan = z.strictObject({
   format: z.literal(FORMAT),
-  /** Of every account of this local network: 0 deploys and holds, 1 is the customer, 2 the verifier, 10… are operators. */
+  /** Of every account of this local network: 0 deploys and holds, 1 is the customer, 2… the verifiers, 10… are operators. */
   mnemonic: z.string(),
   epochSeconds: z.number().int(),
   ports: z.strictObject({ chain: z.number().int(), s3: z.number().int(), verifier: z.number().int() }),
   sessionKey: z.string(),
   gatewayKey: z.string(),
   verifierKey: z.string(),
+  /** Those beside the first. With three of them and more a quorum signs roots. */
+  moreVerifiers: z.array(z.strictObject({ port: z.number().int(), transportKey: z.string() })).default([]),
   accessKey: z.string(),
   secretKey: z.string(),
   nodes: z.array(nodePlan).min(1).max(1000),
@@ -57,6 +59,35 @@ export const ACCOUNT = {
   holder: 0,
   customer: 1,
   verifier: 2,
+  verifierAt: (index: number) => 2 + index,
   operator: (node: number) => 10 + node,
   delegator: (nodes: number, n: number) => 10 + nodes + n,
 } as const
+
+/** As many as there are accounts for before the operators'. */
+export const VERIFIERS_MAX = 8
+/** RootQuorum takes no fewer, since nobody's weight counts more than a quarter. */
+export const QUORUM_LEAST = 4
+
+export interface VerifierPlan {
+  readonly port: number
+  readonly transportKey: string
+  /** Within the network's folder. */
+  readonly folder: string
+  readonly name: string
+  /** Index of its account. */
+  readonly account: number
+}
+
+/** The verifiers of a local network; the first has the folder and the name that a single one has. */
+export function verifiersOf(plan: Plan): readonly VerifierPlan[] {
+  return [{ port: plan.ports.verifier, transportKey: plan.verifierKey }, ...plan.moreVerifiers].map((one, i) => ({
+    ...one,
+    folder: i === 0 ? 'verifier' : `verifiers/${i + 1}`,
+    name: i === 0 ? 'verifier' : `verifier ${i + 1}`,
+    account: ACCOUNT.verifierAt(i),
+  }))
+}
+
+/** Whether a quorum signs the network's roots. */
+export const byQuorum = (plan: Plan): boolean => plan.moreVerifiers.length > 0

@@ -9,6 +9,8 @@ import { CairnError } from '../../protocol/errors.ts'
 import { type Account, type Address, digest, type Hex, type NetworkId, networkId } from '../../protocol/ids.ts'
 import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../protocol/typed-data.ts'
+import { orThrow } from '../../runtime/actions/action.ts'
+import { nominateVerifier } from '../../runtime/actions/rewards.ts'
 import type { CallOutcome, ChainCall, ChainSigner } from '../../runtime/chain.ts'
 import { SCOPE } from '../../runtime/chain.ts'
 import type { Clock, Database, Log } from '../../runtime/index.ts'
@@ -25,7 +27,7 @@ import {
 } from '../../runtime/real/chain/index.ts'
 import { present } from '../../std/assert.ts'
 import { fromHex, toHex } from '../../std/bytes.ts'
-import { ACCOUNT, type Plan } from './plan.ts'
+import { ACCOUNT, byQuorum, type Plan, verifiersOf } from './plan.ts'
 
 const CAIRN = 10n ** 18n
 const STAKE = 1_000n * CAIRN
@@ -39,8 +41,9 @@ const EARMARK = 100n * 100_000n * 1_000_000n
 /** Native coins of the session key: for ten thousand pointers and more. */
 const SESSION_GAS = 10n * CAIRN
 const NEVER = 4_000_000_000
-/** Local keys live for a year. */
-const SESSION_SECONDS = 365 * 24 * 3600
+const NOBODY = `0x${'00'.repeat(20)}`
+/** Local keys live for a year; Delegations allows 366 days, of which a chain that starts in the past has used some. */
+const SESSION_SECONDS = 350 * 24 * 3600
 const SETUP_MS = 120_000
 /** The verifiers stake in a network of their own, so that who is judged never chooses the judges. */
 const VERIFIER_NET = 1
@@ -55,6 +58,8 @@ export interface SetupWorld {
   readonly log: Log
   readonly crypto: Crypto
   readonly database: Database
+  /** Whether the verifiers are nominated for the week after the chain's: it stands before the one in which they are needed. */
+  readonly nominates: boolean
 }
 
 export interface LocalNetwork {
@@ -103,8 +108,11 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
         ? known
         : await deployContracts(rpc, holderQueue, await readDeploymentParams(), { file: path })
     const devices = plan.nodes.map((node) => deviceIdOf(crypto, node.deviceKey))
-    if (plan.net !== null && known?.chain === chain) return { deployment, net: plan.net, keys, devices }
     const { addresses } = deployment
+    if (plan.net !== null && known?.chain === chain) {
+      if (world.nominates) await Promise.all(nominations(plan, keys, createSigner(holderQueue, addresses)))
+      return { deployment, net: plan.net, keys, devices }
+    }
     const signers = new Map<Account, ChainSigner>([[holder.account, createSigner(holderQueue, addresses)]])
     const signerFor = (wallet: WalletKey): ChainSigner => {
       const known = signers.get(wallet.account) ?? createSigner(queueOf(wallet), addresses)
@@ -117,6 +125,13 @@ export async function setUp(world: SetupWorld, plan: Plan): Promise<LocalNetwork
     await Promise.all(queues.map((queue) => queue.close()))
   }
 }
+
+/** Anyone may nominate, so the holder does, and the verifiers' own queues stay untouched. Not keyed: it is for another week each time. */
+const nominations = (plan: Plan, keys: AccountKeys, holder: ChainSigner): readonly Promise<unknown>[] =>
+  verifiersOf(plan).map(({ account }) => nominate(holder, keys.wallet(account).account))
+
+const nominate = (holder: ChainSigner, operator: Account): Promise<unknown> =>
+  orThrow('quorum.nominate', nominateVerifier(holder, { verifierNet: networkId(VERIFIER_NET), operator }, { deadlineMs: SETUP_MS }))
 
 const PENDING_POLL_MS = 50
 
@@ -163,7 +178,6 @@ function steps(
   const { addresses } = deployment
   const holder = signerFor(keys.wallet(ACCOUNT.holder))
   const customer = signerFor(keys.wallet(ACCOUNT.customer))
-  const verifier = signerFor(keys.wallet(ACCOUNT.verifier))
   const send: Send = async (from, call, key) => {
     const outcome = await from.send({ ...call, key: `setup:${key}` }, SETUP_MS)
     if (outcome.is === 'reverted') throw new CairnError('REVERTED', { call: `${call.contract}.${call.function}`, reason: outcome.error })
@@ -174,7 +188,10 @@ function steps(
   const give = (to: Account, amount: bigint) => send(holder, { contract: 'token', function: 'transfer', args: [to, amount] }, `give:${to}`)
   const gift: Gift = (to, amount) => giveVisibly(world, addresses.token, to, amount, give(to, amount))
   const all: Promise<unknown>[] = []
-  const roles = { publisher: addresses.publisher, verifier: verifier.account, arbiter: holder.account }
+  // A quorum has nobody to accuse of a root: its members answer for what they signed.
+  const roles = byQuorum(plan)
+    ? { publisher: addresses.quorum, verifier: NOBODY, arbiter: holder.account }
+    : { publisher: addresses.publisher, verifier: keys.wallet(ACCOUNT.verifier).account, arbiter: holder.account }
   for (const [id, verifierNet] of [
     [VERIFIER_NET, 0],
     [STORAGE_NET, VERIFIER_NET],
@@ -193,8 +210,11 @@ function steps(
       send(signer, { contract: 'staking', function: 'bond', args: [where, STAKE] }, `bond:${wallet.account}`),
     ])
   }
-  const verifierWallet = keys.wallet(ACCOUNT.verifier)
-  all.push(stake(verifierWallet, VERIFIER_NET, gift(verifierWallet.account, OPERATOR_TOKENS)))
+  for (const { account } of verifiersOf(plan)) {
+    const wallet = keys.wallet(account)
+    const staked = stake(wallet, VERIFIER_NET, gift(wallet.account, OPERATOR_TOKENS))
+    all.push(world.nominates ? staked.then(() => nominate(holder, wallet.account)) : staked)
+  }
   plan.nodes.forEach((node, index) => {
     const wallet = keys.wallet(ACCOUNT.operator(index))
     const given = gift(wallet.account, OPERATOR_TOKENS)

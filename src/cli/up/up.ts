@@ -14,13 +14,16 @@ import { createClock, createCrypto, createLog, createRandom, openDatabase } from
 import { toHex } from '../../std/bytes.ts'
 import { gatewayConfig, nodeConfig, verifierConfig, writeConfig } from '../config.ts'
 import { type Child, startChild } from './children.ts'
-import { ACCOUNT, DELEGATORS, FORMAT, type Plan, readPlan, writePlan } from './plan.ts'
+import { beginInPast, checkVerifiers } from './past.ts'
+import { ACCOUNT, byQuorum, DELEGATORS, FORMAT, type Plan, readPlan, verifiersOf, writePlan } from './plan.ts'
 import { type LocalNetwork, secret, setUp } from './setup.ts'
 
 export interface UpOptions {
   readonly data: string
   readonly nodes: number
   readonly epochSeconds: number
+  /** One, or at least as many as sign roots by quorum. */
+  readonly verifiers: number
   /** Of the S3 endpoint; 0 takes a free one, which stays the same over restarts. */
   readonly port: number
   readonly json: boolean
@@ -48,13 +51,18 @@ export async function up(options: UpOptions): Promise<never> {
   const say = (line: string): void => {
     process.stderr.write(`${line}\n`)
   }
+  checkVerifiers(options.verifiers)
   const release = await lock(folder)
   const plan = (await readPlan(folder)) ?? (await draw(folder, options))
   if (plan.nodes.length !== options.nodes && options.nodes !== 0)
     say(`this folder was made for ${plan.nodes.length} nodes; --nodes is ignored`)
+  if (verifiersOf(plan).length !== options.verifiers && options.verifiers !== 1)
+    say(`this folder was made for ${verifiersOf(plan).length} verifier(s); --verifiers is ignored`)
   const log = createLog(clock, options.verbose ? 'info' : 'warn')
   say(`data folder ${folder}`)
+  const startsAt = byQuorum(plan) ? await beginInPast(folder, plan, Math.floor(clock.now() / 1000)) : null
   const chain = await startAnvil({
+    ...(startsAt === null ? {} : { startsAt, anew: plan.net === null }),
     folder: join(folder, 'chain'),
     clock,
     log,
@@ -74,7 +82,7 @@ export async function up(options: UpOptions): Promise<never> {
   try {
     if (plan.net === null && !options.json) sayMnemonic(plan.mnemonic, say)
     say(plan.net === null ? 'setting up contracts, operators and a customer' : 'continuing with the contracts of this folder')
-    const [network] = await Promise.all([settleChain(folder, plan, chain), compileDaemons()])
+    const [network] = await Promise.all([settleChain(folder, plan, chain, startsAt !== null), compileDaemons()])
     await writeConfigs(folder, plan, network, chain.url)
     await startAll(folder, plan, children, say)
     report(options, folder, plan, network, chain, children, say)
@@ -134,6 +142,9 @@ async function draw(folder: string, options: UpOptions): Promise<Plan> {
     sessionKey: key(),
     gatewayKey: key(),
     verifierKey: key(),
+    moreVerifiers: await Promise.all(
+      Array.from({ length: options.verifiers - 1 }, async () => ({ port: await freePort(), transportKey: key() })),
+    ),
     ...drawKey(random),
     nodes,
     net: null,
@@ -173,10 +184,12 @@ async function compileDaemons(): Promise<void> {
   flushCompileCache()
 }
 
-async function settleChain(folder: string, plan: Plan, chain: Anvil): Promise<LocalNetwork> {
+async function settleChain(folder: string, plan: Plan, chain: Anvil, nominates: boolean): Promise<LocalNetwork> {
   const database = openDatabase(join(folder, 'setup.db'))
   try {
-    const network = await setUp({ folder, rpc: chain.url, clock, log: createLog(clock, 'warn'), crypto, database }, plan)
+    const world = { folder, rpc: chain.url, clock, log: createLog(clock, 'warn'), crypto, database, nominates }
+    const network = await setUp(world, plan)
+    if (nominates) await chain.toPresent()
     if (plan.net === null) await writePlan(folder, { ...plan, net: network.net })
     return network
   } finally {
@@ -188,9 +201,10 @@ async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, r
   const { keys, net } = network
   const deployment = join(folder, 'deployment.json')
   const common = { rpc, deployment, net, log: 'info' as const, adminPort: 0, host: HOST }
-  const verifiers = [
-    { peer: peerIdOf(crypto.ed25519.publicKey(secret(plan.verifierKey))), address: `/ip4/${HOST}/tcp/${plan.ports.verifier}` },
-  ]
+  const verifiers = verifiersOf(plan).map(({ port, transportKey }) => ({
+    peer: peerIdOf(crypto.ed25519.publicKey(secret(transportKey))),
+    address: `/ip4/${HOST}/tcp/${port}`,
+  }))
   await Promise.all([
     ...plan.nodes.map((node, i) =>
       writeConfig(join(folder, 'nodes', String(i + 1)), nodeConfig, {
@@ -221,14 +235,17 @@ async function writeConfigs(folder: string, plan: Plan, network: LocalNetwork, r
       firstKey: { accessKey: plan.accessKey, secretKey: plan.secretKey },
       verifiers,
     }),
-    writeConfig(join(folder, 'verifier'), verifierConfig, {
-      role: 'verifier',
-      ...common,
-      verifierKey: keys.wallet(ACCOUNT.verifier).secret,
-      transportKey: secret(plan.verifierKey),
-      port: plan.ports.verifier,
-      publish: true,
-    }),
+    ...verifiersOf(plan).map((one, i) =>
+      writeConfig(join(folder, one.folder), verifierConfig, {
+        role: 'verifier',
+        ...common,
+        verifierKey: keys.wallet(one.account).secret,
+        transportKey: secret(one.transportKey),
+        port: one.port,
+        publish: true,
+        peers: verifiers.filter((_, other) => other !== i),
+      }),
+    ),
   ])
 }
 
@@ -241,12 +258,14 @@ export function redundancyOf(nodes: number): typeof LOCAL_REDUNDANCY {
 }
 
 async function startAll(folder: string, plan: Plan, children: Child[], say: (line: string) => void): Promise<void> {
-  say(`starting ${plan.nodes.length} nodes, the verifier and the gateway`)
+  const verifiers = verifiersOf(plan)
+  const them = verifiers.length === 1 ? 'the verifier' : `${verifiers.length} verifiers`
+  say(`starting ${plan.nodes.length} nodes, ${them} and the gateway`)
   const start = (name: string, role: 'node' | 'gateway' | 'verifier', path: string, respawn: boolean): Promise<void> =>
     startChild({ name, role, folder: join(folder, path), respawn, log: say }).then((child) => void children.push(child))
   await Promise.all([
     ...plan.nodes.map((_, i) => start(`node ${i + 1}`, 'node', `nodes/${i + 1}`, false)),
-    start('verifier', 'verifier', 'verifier', true),
+    ...verifiers.map((one) => start(one.name, 'verifier', one.folder, true)),
     start('gateway', 'gateway', 'gateway', true),
   ])
 }
@@ -273,6 +292,10 @@ function report(
     })),
     gateway: { pid: child('gateway')?.pid() ?? null },
     verifier: { pid: child('verifier')?.pid() ?? null },
+    verifiers: verifiersOf(plan).map(({ name, account }) => ({
+      pid: child(name)?.pid() ?? null,
+      account: network.keys.wallet(account).account,
+    })),
     data: folder,
   }
   if (options.json) {
@@ -281,6 +304,7 @@ function report(
   }
   say('')
   say(`The network is up: ${plan.nodes.length} nodes of as many operators, epochs of ${plan.epochSeconds} s.`)
+  if (byQuorum(plan)) say(`  roots are signed by more than two thirds of ${verifiersOf(plan).length} verifiers`)
   say(`  S3     ${endpoint}   region ${REGION}`)
   say(`  key    ${plan.accessKey}   secret ${plan.secretKey}`)
   say(`  chain  ${chain.url}   id ${LOCAL_CHAIN_ID}`)

@@ -23,6 +23,7 @@ const plan = {
   sessionKey: '',
   gatewayKey: '',
   verifierKey: '',
+  moreVerifiers: [],
   accessKey: '',
   secretKey: '',
   nodes: Array.from({ length: NODES }, () => node),
@@ -37,6 +38,7 @@ const place: Place = {
   verifiers: [],
   gateway: null,
   verifier: null,
+  verifierFolders: [],
   nodes: [],
 }
 const walletAt = (index: number) => deriveKeys(crypto, DEV_MNEMONIC).wallet(index)

@@ -75,7 +75,7 @@ export function askAll(
 ): Promise<readonly { readonly name: string; readonly folder: string; readonly status: AnyStatus | null }[]> {
   const folders = [
     ...place.nodes.map((folder, i) => ({ name: `node ${i + 1}`, folder })),
-    ...(place.verifier === null ? [] : [{ name: 'verifier', folder: place.verifier }]),
+    ...place.verifierFolders.map((folder, i) => ({ name: i === 0 ? 'verifier' : `verifier ${i + 1}`, folder })),
     ...(place.gateway === null ? [] : [{ name: 'gateway', folder: place.gateway }]),
   ]
   return Promise.all(folders.map(async (one) => ({ ...one, status: await askStatus(one.folder) })))

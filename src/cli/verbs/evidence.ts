@@ -19,10 +19,13 @@ export interface EvidenceFiles {
 export function openEvidence(bench: Bench, place: Place, options: { readonly remote: boolean }): EvidenceFiles {
   let peers: ReturnType<typeof openPeers> | null = null
   let network: Network | null = null
-  const local = (name: Digest): Promise<Uint8Array | null> =>
-    place.verifier === null || options.remote
-      ? Promise.resolve(null)
-      : readFile(join(place.verifier, 'evidence', name.slice(2, 4), name.slice(2))).catch(() => null)
+  const local = async (name: Digest): Promise<Uint8Array | null> => {
+    for (const folder of options.remote ? [] : place.verifierFolders) {
+      const bytes = await readFile(join(folder, 'evidence', name.slice(2, 4), name.slice(2))).catch(() => null)
+      if (bytes !== null) return bytes
+    }
+    return null
+  }
   const read = async (name: Digest): Promise<Uint8Array | null> => {
     const here = await local(name)
     if (here !== null) return here

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { CairnError } from '../../protocol/errors.ts'
 import { gatewayConfig, nodeConfig, readConfig, verifierConfig } from '../config.ts'
-import { type Plan, readPlan } from '../up/plan.ts'
+import { type Plan, readPlan, verifiersOf } from '../up/plan.ts'
 
 export interface PeerAt {
   readonly peer: string
@@ -24,6 +24,8 @@ export interface Place {
   /** Folders of the daemons that are here. */
   readonly gateway: string | null
   readonly verifier: string | null
+  /** Of all verifiers that are here, `verifier` first. */
+  readonly verifierFolders: readonly string[]
   readonly nodes: readonly string[]
 }
 
@@ -50,11 +52,11 @@ export async function findPlace(data: string | undefined): Promise<Place> {
       fix: 'run `cairn up`, or name the folder of one with --data',
     })
   }
-  const none = { gateway: null, verifier: null, nodes: [] }
+  const none = { gateway: null, verifier: null, verifierFolders: [], nodes: [] }
   const type = { node: nodeConfig, gateway: gatewayConfig, verifier: verifierConfig }[role]
   const config = await readConfig(folder, type)
   const { rpc, deployment, net } = config
-  const own = role === 'node' ? { nodes: [folder] } : { [role]: folder }
+  const own = { node: { nodes: [folder] }, gateway: { gateway: folder }, verifier: { verifier: folder, verifierFolders: [folder] } }[role]
   return {
     folder,
     plan: null,
@@ -72,8 +74,10 @@ async function networkPlace(folder: string, plan: Plan): Promise<Place> {
     throw new CairnError('CONFIG', { what: folder, why: 'the setup of its network has not finished', fix: 'run `cairn up` on it' })
   }
   const gateway = join(folder, 'gateway')
-  const verifier = join(folder, 'verifier')
-  const { verifiers } = await verifiersOf(join(folder, 'nodes', '1'))
+  const here = verifiersOf(plan).map((one) => join(folder, one.folder))
+  const there = await Promise.all(here.map(exists))
+  const verifierFolders = here.filter((_, i) => there[i])
+  const { verifiers } = await knownTo(join(folder, 'nodes', '1'))
   return {
     folder,
     plan,
@@ -82,12 +86,13 @@ async function networkPlace(folder: string, plan: Plan): Promise<Place> {
     net: plan.net,
     verifiers,
     gateway,
-    verifier: (await exists(verifier)) ? verifier : null,
+    verifier: verifierFolders[0] ?? null,
+    verifierFolders,
     nodes: plan.nodes.map((_, i) => join(folder, 'nodes', String(i + 1))),
   }
 }
 
-async function verifiersOf(node: string): Promise<{ verifiers: readonly PeerAt[] }> {
+async function knownTo(node: string): Promise<{ verifiers: readonly PeerAt[] }> {
   return (await exists(join(node, 'config.json'))) ? readConfig(node, nodeConfig) : { verifiers: [] }
 }
 

@@ -1,6 +1,10 @@
-/** What a verifier must not forget: nonces it committed, bundles it collected, settlements it made. Evidence lies in files by hash. */
+/**
+ * What a verifier must not forget: nonces it committed, bundles it collected, settlements it made, roots it signed. Evidence
+ * lies in files by hash.
+ */
 import { bytesOf, type Digest, digest, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
 import type { Database, Disk } from '../../runtime/index.ts'
+import { assert } from '../../std/assert.ts'
 
 export interface EpochRow {
   readonly epoch: Epoch
@@ -9,8 +13,27 @@ export interface EpochRow {
   readonly settlement: Digest | null
   readonly state: EpochState
 }
-/** In order of life; `superseded`: a later root was published first; `void`: the chain gave no seed; `missed`: nobody’s evidence counts. */
-export type EpochState = 'committed' | 'collected' | 'settled' | 'published' | 'superseded' | 'void' | 'missed'
+/**
+ * In order of life; `superseded`: a later root was published first; `adopted`: others published what this one did not compute;
+ * `void`: the chain gave no seed; `missed`: nobody’s evidence counts.
+ */
+export type EpochState = 'committed' | 'collected' | 'settled' | 'published' | 'superseded' | 'adopted' | 'void' | 'missed'
+
+/** A signer signs one content for each slot, ever. */
+export interface RootSlot {
+  readonly epoch: Epoch
+  readonly attempt: number
+  readonly setId: number
+}
+export interface RootContent {
+  readonly root: Digest
+  readonly total: bigint
+  readonly dataHash: Digest
+}
+export interface SignedContent extends RootContent {
+  /** 65 bytes r‖s‖v. */
+  readonly signature: Uint8Array
+}
 
 export interface Book {
   epochs(limit: number): readonly EpochRow[]
@@ -20,7 +43,16 @@ export interface Book {
   collected(epoch: Epoch, bundle: Digest): void
   settled(epoch: Epoch, settlement: Digest): void
   mark(epoch: Epoch, state: EpochState): void
+  /** Makes the settlement behind a published root the epoch's, and drops those of later epochs: they added to another. */
+  adopt(epoch: Epoch, settlement: Digest): void
+  /** Drops the settlements of `from` and later epochs: they are made again. */
+  unsettle(from: Epoch): void
   lastSettled(before: Epoch): { epoch: Epoch; settlement: Digest } | null
+  /** What was signed for a slot: `content`, unless there was another before. Durable before it returns. */
+  sign(slot: RootSlot, content: RootContent, sign: () => Uint8Array): SignedContent
+  signed(slot: RootSlot): SignedContent | null
+  /** Forgets what was signed for epochs before `epoch`, which nobody will ever sign again. */
+  dropSigned(before: Epoch): void
   /** Bundles of epochs before `epoch` that are still here, oldest first. */
   bundlesBefore(epoch: Epoch, limit: number): readonly { readonly epoch: Epoch; readonly bundle: Digest }[]
   /** Deletes an epoch's evidence; its settlement stays, since later ones follow from it. */
@@ -33,14 +65,31 @@ const TABLE = `CREATE TABLE IF NOT EXISTS verifier_epochs (
   epoch INTEGER PRIMARY KEY, nonce BLOB NOT NULL, bundle TEXT, settlement TEXT, state TEXT NOT NULL
 ) STRICT`
 
+const SIGNED_TABLE = `CREATE TABLE IF NOT EXISTS verifier_roots (
+  epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, set_id INTEGER NOT NULL,
+  root TEXT NOT NULL, total TEXT NOT NULL, data_hash TEXT NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (epoch, attempt, set_id)
+) STRICT`
+
 export function openBook(database: Database, disk: Disk): Book {
   database.exec(TABLE)
+  database.exec(SIGNED_TABLE)
   const sql = {
     all: database.prepare('SELECT * FROM verifier_epochs ORDER BY epoch DESC LIMIT ?'),
     get: database.prepare('SELECT * FROM verifier_epochs WHERE epoch = ?'),
     add: database.prepare("INSERT INTO verifier_epochs VALUES (?, ?, NULL, NULL, 'committed')"),
     collected: database.prepare("UPDATE verifier_epochs SET bundle = ?, state = 'collected' WHERE epoch = ?"),
-    settled: database.prepare("UPDATE verifier_epochs SET settlement = ?, state = 'settled' WHERE epoch = ?"),
+    // An epoch in which this verifier was away has no row, and is settled from what the others saw.
+    settled: database.prepare(
+      `INSERT INTO verifier_epochs VALUES (?, x'', NULL, ?, ?)
+       ON CONFLICT (epoch) DO UPDATE SET settlement = excluded.settlement, state = excluded.state`,
+    ),
+    unsettle: database.prepare(
+      "UPDATE verifier_epochs SET settlement = NULL, state = 'collected' WHERE epoch >= ? AND settlement IS NOT NULL",
+    ),
+    signed: database.prepare('SELECT * FROM verifier_roots WHERE epoch = ? AND attempt = ? AND set_id = ?'),
+    sign: database.prepare('INSERT INTO verifier_roots VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    dropSigned: database.prepare('DELETE FROM verifier_roots WHERE epoch < ?'),
     mark: database.prepare('UPDATE verifier_epochs SET state = ? WHERE epoch = ?'),
     old: database.prepare('SELECT epoch, bundle FROM verifier_epochs WHERE epoch < ? AND bundle IS NOT NULL ORDER BY epoch LIMIT ?'),
     forget: database.prepare('UPDATE verifier_epochs SET bundle = NULL WHERE epoch = ?'),
@@ -55,6 +104,17 @@ export function openBook(database: Database, disk: Disk): Book {
     settlement: row['settlement'] === null ? null : digest(String(row['settlement'])),
     state: String(row['state']) as EpochState,
   })
+  const signed = ({ epoch, attempt, setId }: RootSlot): SignedContent | null => {
+    const row = sql.signed.get(epoch, attempt, setId)
+    return row === null
+      ? null
+      : {
+          root: digest(String(row['root'])),
+          total: BigInt(String(row['total'])),
+          dataHash: digest(String(row['data_hash'])),
+          signature: row['signature'] as Uint8Array,
+        }
+  }
   const path = (name: Digest): string => `evidence/${name.slice(2, 4)}/${name.slice(2)}`
   return {
     epochs: (limit) => sql.all.all(limit).map(rowOf),
@@ -70,12 +130,30 @@ export function openBook(database: Database, disk: Disk): Book {
       return nonce
     },
     collected: (at, bundle) => void sql.collected.run(bundle, at),
-    settled: (at, settlement) => void sql.settled.run(settlement, at),
+    settled: (at, settlement) => void sql.settled.run(at, settlement, 'settled'),
+    adopt(at, settlement) {
+      database.transaction(() => {
+        sql.unsettle.run(at + 1)
+        sql.settled.run(at, settlement, 'adopted')
+      })
+    },
+    unsettle: (from) => void sql.unsettle.run(from),
     mark: (at, state) => void sql.mark.run(state, at),
     lastSettled(before) {
       const row = sql.last.get(before)
       return row === null ? null : { epoch: epochOf(Number(row['epoch'])), settlement: digest(String(row['settlement'])) }
     },
+    signed,
+    sign(slot, { root, total, dataHash }, sign) {
+      const before = signed(slot)
+      if (before !== null) return before
+      sql.sign.run(slot.epoch, slot.attempt, slot.setId, root, String(total), dataHash, sign())
+      // Read back: what is handed out is what lies on the disk.
+      const now = signed(slot)
+      assert(now !== null, 'what was inserted is there')
+      return now
+    },
+    dropSigned: (before) => void sql.dropSigned.run(before),
     bundlesBefore: (epoch, limit) =>
       sql.old.all(epoch, limit).map((row) => ({ epoch: epochOf(Number(row['epoch'])), bundle: digest(String(row['bundle'])) })),
     async dropEvidence(at, files) {

@@ -11,6 +11,7 @@ const PRUNE_MAX = 16
 /** Deletes bundles and proofs of epochs that ended over 90 days before `now` (Unix seconds); how many epochs. */
 export async function pruneEvidence({ rt, book }: Pick<VerifierParts, 'rt' | 'book'>, epochSeconds: number, now: number): Promise<number> {
   const before = epochOf(Math.max(0, Math.floor((now - EVIDENCE_SECONDS) / epochSeconds)))
+  book.dropSigned(before)
   const old = book.bundlesBefore(before, PRUNE_MAX)
   for (const { epoch, bundle } of old) {
     const bytes = await book.readFile(bundle)

@@ -1,11 +1,11 @@
-/** From committed evidence to a published root. */
+/** From committed evidence to a settlement. */
 import type { Digest, Epoch, NetworkId, PeerId } from '../../protocol/ids.ts'
 import { type ChainState, epochFacts, epochTimes } from '../../resources/epoch-facts.ts'
 import { type Evidence, openBundle, openEvidence, type Settlement, settlementSchema } from '../../resources/evidence.ts'
 import { fetchFile } from '../../resources/peers.ts'
 import type { Kind, Resource, VerifierRuntime } from '../../resources/resource.ts'
-import { settle, settlementDigest } from '../../resources/settle.ts'
-import type { CallOutcome, ChainSigner } from '../../runtime/chain.ts'
+import { type EpochFacts, type Settled, settle, settlementDigest } from '../../resources/settle.ts'
+import type { ChainSigner } from '../../runtime/chain.ts'
 import type { Book } from './book.ts'
 
 export interface VerifierParts {
@@ -16,66 +16,94 @@ export interface VerifierParts {
   readonly signer: ChainSigner
   /** Confirmed state as of the last block before `seconds`; null while the chain has not passed it. */
   stateAt(seconds: number): ChainState | null
-  /** Other verifiers that may have bundles. */
+  /** Other verifiers that may have bundles, and sign roots in a network whose roots a quorum signs. */
   readonly peers: readonly PeerId[]
-  /** Publishes roots; null for a verifier that only checks. */
-  readonly publish: ((root: PublishRequest) => Promise<CallOutcome>) | null
+  /** Signs a root's 32-byte hash as `signer.account`: 65 bytes r‖s‖v. Null for a verifier that only checks. */
+  readonly signRoot: ((hash: Uint8Array) => Uint8Array) | null
   /** Keyed steps under way: each is started once and the epoch does not wait for its confirmation. */
   readonly underWay: Set<string>
 }
 
-export interface PublishRequest {
-  readonly epoch: Epoch
-  readonly root: Digest
-  readonly total: bigint
-  readonly dataHash: Digest
-}
-
 /** Starts a keyed step unless it is under way; a failed one may be started again. */
-export function once(parts: VerifierParts, key: string, work: () => Promise<void>): void {
+export function once(parts: Pick<VerifierParts, 'rt' | 'underWay'>, key: string, work: () => Promise<void>): void {
   if (parts.underWay.has(key)) return
   parts.underWay.add(key)
   work()
-    .catch((error: unknown) => parts.rt.log.warn('a transaction did not go through and is tried again', { key, why: String(error) }))
+    .catch((error: unknown) => parts.rt.log.warn('a step did not go through and is tried again', { key, why: String(error) }))
     .finally(() => parts.underWay.delete(key))
 }
 
-/** A committed bundle with its proofs, from this disk or another verifier; null when nobody has it. */
-export async function loadEvidence(parts: Pick<VerifierParts, 'rt' | 'book' | 'peers'>, digest: Digest): Promise<Evidence | null> {
-  const { rt, book, peers } = parts
-  const file = async (name: Digest): Promise<Uint8Array | null> => (await book.readFile(name)) ?? (await fetchFile(rt, peers, name))
-  const bytes = await file(digest)
-  if (bytes === null) return null
-  const bundle = openBundle(rt.crypto, digest, bytes)
-  const blobs = bundle === null ? null : await file(bundle.blobs)
-  return blobs === null ? null : openEvidence(rt.crypto, digest, bytes, blobs)
+type Loading = Pick<VerifierParts, 'rt' | 'book' | 'peers'>
+
+/** A file from this disk or another verifier, whose copy is kept: whoever signs for evidence can show it. */
+export async function loadFile({ rt, book, peers }: Loading, name: Digest): Promise<Uint8Array | null> {
+  const here = await book.readFile(name)
+  if (here !== null) return here
+  const bytes = await fetchFile(rt, peers, name)
+  if (bytes !== null) await book.saveFile(name, bytes)
+  return bytes
 }
 
-/** Settles an epoch whose evidence is complete, and publishes its root; does nothing when that is done or impossible. */
-export async function settleEpoch(parts: VerifierParts, epoch: Epoch): Promise<void> {
+/** A committed bundle with its proofs; `absent` when nobody has all of it, `malformed` when what was committed is none. */
+export async function loadEvidence(parts: Loading, digest: Digest): Promise<Evidence | 'absent' | 'malformed'> {
+  const { crypto } = parts.rt
+  const bytes = await loadFile(parts, digest)
+  if (bytes === null) return 'absent'
+  const bundle = openBundle(crypto, digest, bytes)
+  if (bundle === null) return 'malformed'
+  const blobs = await loadFile(parts, bundle.blobs)
+  return blobs === null ? 'absent' : (openEvidence(crypto, digest, bytes, blobs) ?? 'malformed')
+}
+
+export type SettleOutcome =
+  | { readonly is: 'settled'; readonly settled: Settled; readonly absent: readonly Digest[] }
+  /** The chain is not far enough, or evidence that was committed is not there yet. */
+  | { readonly is: 'waiting' }
+  | { readonly is: 'void' | 'missed' }
+
+/**
+ * Settles an epoch on top of the last settled one before it, from everybody's committed evidence. With `patient` it waits
+ * for evidence that is not to be had; else that does not count.
+ */
+export async function settleEpoch(parts: VerifierParts, epoch: Epoch, patient: boolean): Promise<SettleOutcome> {
   const { rt, book, net } = parts
-  const row = book.get(epoch)
-  if (row === null || row.state === 'void' || row.state === 'missed' || row.state === 'published' || row.state === 'superseded') return
-  if (row.state === 'settled' && row.settlement !== null) return publish(parts, epoch, row.settlement)
   const seconds = rt.chain.network(net)?.epochSeconds ?? 0
   const state = parts.stateAt(epochTimes(seconds, epoch).cutoff)
-  if (state === null) return
+  if (state === null) return { is: 'waiting' }
   const outcome = epochFacts(state, net, epoch)
-  if (outcome.is === 'waiting') return
+  if (outcome.is === 'waiting') return outcome
   const commits = state.evidence(net, epoch)
-  if (outcome.is === 'void' || commits.length === 0) return book.mark(epoch, outcome.is === 'void' ? 'void' : 'missed')
-  const evidence = await Promise.all(commits.map((commit) => loadEvidence(parts, commit.digest)))
-  const before = book.lastSettled(epoch)
-  const previous = before === null ? null : { settlement: await readSettlement(book, before.settlement), digest: before.settlement }
-  const found = evidence.filter((one) => one !== null)
-  if (found.length < evidence.length)
-    rt.log.warn('committed evidence is not to be had and does not count', { epoch, missing: evidence.length - found.length })
-  const settlement = settle(rt.crypto, parts.resource, outcome.facts, found, previous)
+  if (outcome.is === 'void' || commits.length === 0) {
+    const is = outcome.is === 'void' ? 'void' : 'missed'
+    book.mark(epoch, is)
+    return { is }
+  }
+  const loaded = await Promise.all(countable(outcome.facts, commits).map(async (name) => [name, await loadEvidence(parts, name)] as const))
+  const absent = loaded.filter(([, one]) => one === 'absent').map(([name]) => name)
+  if (absent.length > 0 && patient) return { is: 'waiting' }
+  if (absent.length > 0) rt.log.warn('committed evidence is not to be had and does not count', { epoch, missing: absent.length })
+  const found = loaded.flatMap(([, one]) => (typeof one === 'string' ? [] : [one]))
+  const settlement = settle(rt.crypto, parts.resource, outcome.facts, found, await before(book, epoch))
   const digest = settlementDigest(rt.crypto, settlement)
   await book.saveFile(digest, settlementSchema.encode(settlement))
   book.settled(epoch, digest)
-  rt.log.info('settled an epoch', { epoch, total: settlement.total, root: settlement.root })
-  await publish(parts, epoch, digest)
+  rt.log.info('settled an epoch', { epoch, bundles: settlement.bundles.length, total: settlement.total, root: settlement.root })
+  return { is: 'settled', settled: { settlement, digest }, absent }
+}
+
+/** Bundles of those who may have a say: nobody waits for what a stranger committed. */
+const countable = (
+  facts: EpochFacts,
+  commits: readonly { readonly verifier: Parameters<EpochFacts['stakeOf']>[0]; readonly digest: Digest }[],
+) => [
+  ...new Set(
+    commits.filter(({ verifier }) => facts.stakeOf(verifier) > 0n && facts.nonceCommit(verifier) !== null).map((one) => one.digest),
+  ),
+]
+
+async function before(book: Book, epoch: Epoch): Promise<Settled | null> {
+  const last = book.lastSettled(epoch)
+  return last === null ? null : { settlement: await readSettlement(book, last.settlement), digest: last.settlement }
 }
 
 export async function readSettlement(book: Book, digest: Digest): Promise<Settlement> {
@@ -85,26 +113,9 @@ export async function readSettlement(book: Book, digest: Digest): Promise<Settle
 }
 
 /** Seconds from which the chain takes the next root of the pot: an interval after the last one was published. */
-function publishableAt(parts: VerifierParts): number {
-  const network = parts.rt.chain.network(parts.net)
-  const last = parts.rt.chain.roots(parts.net).at(-1)
+export function publishableAt({ rt, net }: Pick<VerifierParts, 'rt' | 'net'>): number {
+  const network = rt.chain.network(net)
+  const last = rt.chain.roots(net).at(-1)
   if (network === null || last === undefined) return 0
   return last.activeAt - network.challengeSeconds + network.rootEpochs * network.epochSeconds
-}
-
-async function publish(parts: VerifierParts, epoch: Epoch, digest: Digest): Promise<void> {
-  const { rt, book, net } = parts
-  const roots = rt.chain.roots(net)
-  if (roots.some((root) => root.epoch === epoch)) return book.mark(epoch, 'published')
-  // Totals are cumulative, so a later root pays for this epoch, too.
-  if (roots.some((root) => root.epoch > epoch)) return book.mark(epoch, 'superseded')
-  const send = parts.publish
-  if (send === null || (rt.chain.head()?.timestamp ?? 0) < publishableAt(parts) || parts.underWay.has(`root:${net}:${epoch}`)) return
-  const settlement = await readSettlement(book, digest)
-  if (settlement.owners.length === 0) return
-  once(parts, `root:${net}:${epoch}`, async () => {
-    const outcome = await send({ epoch, root: settlement.root, total: settlement.total, dataHash: digest })
-    if (outcome.is === 'reverted') rt.log.warn('a root was refused', { epoch, error: outcome.error })
-    else book.mark(epoch, 'published')
-  })
 }

@@ -11,9 +11,12 @@ import { packEvidence } from '../../resources/evidence.ts'
 import { serveFiles } from '../../resources/peers.ts'
 import type { Asking, Collected, Seen } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
+import { nominateSelf } from './nominate.ts'
 import { probeSubjects } from './probe.ts'
 import { pruneEvidence } from './prune.ts'
-import { once, settleEpoch, type VerifierParts } from './settle-epoch.ts'
+import { settleAndPublish } from './publish.ts'
+import { createQuorum, type Quorum } from './quorum.ts'
+import { once, type VerifierParts } from './settle-epoch.ts'
 
 /** How often the verifier looks at the time: often enough for the shortest epochs. */
 const TICK_MS = 500
@@ -29,9 +32,11 @@ const LOOK_BACK = 4
 export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Promise<void> {
   const { rt, book } = parts
   serveFiles(rt.network, (digest) => book.readFile(digest))
+  const quorum = createQuorum(parts)
+  const tried = new Set<string>()
   while (!signal.aborted) {
     try {
-      await tick(parts, signal)
+      await tick(parts, quorum, tried, signal)
     } catch (error) {
       if (signal.aborted) break
       rt.log.warn('a step of the epoch failed and is tried again', { why: String(error) })
@@ -40,7 +45,7 @@ export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Pr
   }
 }
 
-async function tick(parts: VerifierParts, signal: AbortSignal): Promise<void> {
+async function tick(parts: VerifierParts, quorum: Quorum, tried: Set<string>, signal: AbortSignal): Promise<void> {
   const { rt, net } = parts
   const network = rt.chain.network(net)
   const head = rt.chain.head()
@@ -53,13 +58,18 @@ async function tick(parts: VerifierParts, signal: AbortSignal): Promise<void> {
   for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(running + ahead))
   await collect(parts, current, signal)
   await pruneEvidence(parts, network.epochSeconds, now)
+  const byQuorum = network.publisher === rt.chain.addresses.quorum
   for (let back = LOOK_BACK; back >= 1; back -= 1) {
     if (running < back) continue
     const epoch = epochOf(running - back)
     const { ends, cutoff } = epochTimes(network.epochSeconds, epoch)
     if (now >= ends && now < cutoff) await commitBundle(parts, epoch)
-    if (head.timestamp >= cutoff) await settleEpoch(parts, epoch)
+    if (head.timestamp >= cutoff && !byQuorum) await settleAndPublish(parts, epoch)
   }
+  if (!byQuorum) return
+  nominateSelf(parts, now, tried)
+  // Beside the rest: another verifier that does not answer must not cost this one an epoch.
+  once(parts, 'quorum', () => quorum.turn(head))
 }
 
 async function commitNonce(parts: VerifierParts, epoch: Epoch): Promise<void> {

@@ -3,7 +3,7 @@ import type { Account, Address, DeviceId, Digest, Hex, NetworkId } from '../../p
 import type { ChainSigner } from '../chain.ts'
 import { type DeviceReceipt, VERDICTS, type Verdict } from '../chain-judges.ts'
 import { type ActionOptions, act } from './action.ts'
-import type { RootMessage } from './rewards.ts'
+import type { RootMessage } from '../../protocol/roots.ts'
 
 /** Something with the signature over it: 64 bytes (P-256) or 65 (secp256k1). */
 export interface Signed<T> {

@@ -1,19 +1,8 @@
 /** Pots, roots over what was earned, and claims. */
-import type { Account, Address, Digest, Epoch, Hex, NetworkId } from '../../protocol/ids.ts'
+import type { Account, Address, Digest, Hex, NetworkId } from '../../protocol/ids.ts'
+import type { RootMessage } from '../../protocol/roots.ts'
 import type { ChainSigner } from '../chain.ts'
 import { type ActionOptions, act } from './action.ts'
-
-/** IRootPublisher.RootMessage. */
-export interface RootMessage {
-  readonly net: NetworkId
-  readonly asset: Address
-  readonly epoch: Epoch
-  readonly attempt: number
-  readonly setId: number
-  readonly root: Digest
-  readonly total: bigint
-  readonly dataHash: Digest
-}
 
 /** Adds CAIRN or another asset (approved to RewardsDistributor) to a network's pot. */
 export const fundPot = (signer: ChainSigner, p: { net: NetworkId; asset: Address; amount: bigint }, o: ActionOptions = {}) =>
@@ -22,6 +11,21 @@ export const fundPot = (signer: ChainSigner, p: { net: NetworkId; asset: Address
 /** Publishes a root that the network's verifier signed. Errors: `BadSignature`, `TooSoon`, `StaleEpoch`, `ExceedsFunding`. */
 export const publishRoot = (signer: ChainSigner, p: { message: RootMessage; signatures: Hex }, o: ActionOptions = {}) =>
   act(signer, { contract: 'publisher', function: 'publish', args: [p.message, p.signatures] }, o)
+
+/**
+ * Publishes a root that more than two thirds of the set in force signed; anyone may. `signatures` are 65 bytes (r, s, v)
+ * each, by ascending signer. Errors: `NotVerified`, `UnknownSet`, `BadSignature`, `NotAscending`, `NotMember`, `NoQuorum`,
+ * and of the pot `NotPublisher`, `EpochNotOver`, `TooSoon`, `StaleEpoch`, `ExceedsFunding`, `NonMonotonic`, `SlotBusy`.
+ */
+export const publishQuorumRoot = (signer: ChainSigner, p: { message: RootMessage; signatures: Hex }, o: ActionOptions = {}) =>
+  act(signer, { contract: 'quorum', function: 'publish', args: [p.message, p.signatures] }, o)
+
+/**
+ * Puts a verifier into next week's set with its stake of now, or brings its weight there up to date; anyone may.
+ * Errors: `NotEligible` (not enough stake in `verifierNet`), `SetIsFull` (of 32 larger ones).
+ */
+export const nominateVerifier = (signer: ChainSigner, p: { verifierNet: NetworkId; operator: Account }, o: ActionOptions = {}) =>
+  act(signer, { contract: 'quorum', function: 'nominate', args: [p.verifierNet, p.operator] }, o)
 
 /** Pays an owner what its leaf grants beyond what it got. Errors: `NotActive`, `BadProof`, `NothingToClaim`. */
 export const claimReward = (

@@ -12,12 +12,14 @@ import type { ChainEvent } from './event.ts'
 import { createJudgesIndex } from './judges.ts'
 import { createMoneyIndex } from './money.ts'
 import { createProposalIndex } from './proposals.ts'
+import { createQuorumIndex } from './quorum.ts'
 import { createRegistryIndex } from './registry.ts'
 import { createRewardsIndex } from './rewards.ts'
 import { createSeedIndex, type SeedHeader } from './seeds.ts'
 import { createStakingIndex } from './staking.ts'
 
 export type { ChainEvent, EventArgs } from './event.ts'
+export { WEEK_SECONDS } from './quorum.ts'
 export { HEADERS_KEPT, type SeedHeader } from './seeds.ts'
 
 /** All rows of one chain, without the question how fresh they are. */
@@ -33,6 +35,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
   const staking = createStakingIndex()
   const governance = createProposalIndex()
   const judges = createJudgesIndex()
+  const quorum = createQuorumIndex()
   const seeds = createSeedIndex(crypto)
   const money = createMoneyIndex(of.addresses.credits, (net) => registry.networks.get(net)?.feeRecipient ?? null)
   let head: ChainHead | null = null
@@ -52,6 +55,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
         staking.apply(event)
         governance.apply(event)
         judges.apply(event)
+        quorum.apply(event)
         if (event.contract !== 'networks' || event.name !== 'NetworkCreated') continue
         for (const row of registry.networks.values()) seeds.addLength(row.epochSeconds)
         begins = true
@@ -87,6 +91,8 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
     dispute: judges.dispute,
     disputes: judges.disputes,
     punished: judges.punished,
+    rootSet: (verifierNet) => quorum.inForce(verifierNet, now()),
+    nominated: quorum.nominated,
     claimed: rewards.claimed,
     pot: (net, asset) => rewards.pot(net, asset, now()),
     epochSeed(net, epoch) {
@@ -155,6 +161,8 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     dispute: (id) => rows.dispute(id),
     disputes: (net) => rows.disputes(net),
     punished: (net) => rows.punished(net),
+    rootSet: (verifierNet) => rows.rootSet(verifierNet),
+    nominated: (verifierNet, week, member) => rows.nominated(verifierNet, week, member),
     claimed: (net, asset, account) => rows.claimed(net, asset, account),
     pot: (net, asset) => rows.pot(net, asset),
     epochSeed: (net, epoch) => rows.epochSeed(net, epoch),

@@ -138,6 +138,8 @@ function stageChain(customers: readonly Key[]): ChainView {
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    rootSet: () => null,
+    nominated: () => 0n,
     claimed: () => 0n,
     pot: () => ({ funded: 0n, allocated: 0n, claimed: 0n }),
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: seedOf(epoch) }),

@@ -183,6 +183,8 @@ function createTestChain(): TestChain {
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    rootSet: () => null,
+    nominated: () => 0n,
     claimed: () => 0n,
     pot: none,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),

@@ -288,6 +288,8 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    rootSet: () => null,
+    nominated: () => 0n,
     claimed: () => 0n,
     pot: unused,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),

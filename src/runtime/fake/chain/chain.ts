@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../index.ts'
 import { createCredits } from './credits.ts'
 import { createEscrow, type EscrowModel } from './escrow.ts'
 import { createMachine, type Machine, ModelRevert } from './machine.ts'
+import { createRootQuorum } from './quorum.ts'
 import { createRegistry, type Functions, type RegistryModel } from './registry.ts'
 import { createDevices, createRewards, type RewardsModel } from './rewards.ts'
 import { createTokens, type TokenModel } from './tokens.ts'
@@ -147,6 +148,7 @@ function deploy(machine: Machine, config: FakeChainConfig, genesis: number) {
     evidence: registry.evidence,
     rewards: rewards.rewards,
     publisher: rewards.publisher,
+    quorum: createRootQuorum(machine, registry, rewards),
   }
   return { tokens, registry, credits, rewards, escrow, contracts }
 }

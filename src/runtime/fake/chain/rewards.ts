@@ -52,6 +52,8 @@ export interface Pot {
 export interface RewardsModel {
   readonly rewards: Functions
   readonly publisher: Functions
+  /** As `sender`, who must be the network's publisher. */
+  publish(sender: string, net: number, asset: Address, epoch: number, root: Digest, total: bigint, dataHash: Digest): number
   isActiveRoot(net: number, asset: Address, index: number, root: Digest): boolean
   pot(net: number, asset: Address): Pot
   claimedOf(net: number, asset: Address, account: Account): bigint
@@ -259,6 +261,7 @@ export function createRewards(machine: Machine, tokens: Tokens, registry: Regist
       },
     },
     publisher: { publish: publishSigned },
+    publish,
     isActiveRoot(net, asset, index, root) {
       const found = at(potKey(net, asset), index)
       return found !== null && found.index === index && isActive(found) && found.root === root

@@ -7,6 +7,7 @@ import { CairnError } from '../../../protocol/errors.ts'
 import { present } from '../../../std/assert.ts'
 import type { Clock, Log } from '../../index.ts'
 import { copyState, prepareState, type StateFiles, stateFiles } from './anvil-state.ts'
+import { createRpc } from './rpc.ts'
 
 export interface AnvilOptions {
   /** Folder that holds the chain's state; one process at a time. */
@@ -22,6 +23,10 @@ export interface AnvilOptions {
   readonly mnemonic?: string
   readonly accounts?: number
   readonly balanceEther?: number
+  /** Unix seconds at which its clock starts, for what must have happened in the past; the wall clock's unless given. */
+  readonly startsAt?: number
+  /** Begins with an empty chain, whatever the folder holds. */
+  readonly anew?: boolean
 }
 
 export interface Anvil {
@@ -30,6 +35,8 @@ export interface Anvil {
   readonly chainId: number
   /** Process id, or null between a crash and the restart. */
   pid(): number | null
+  /** Ends a start in the past: from the next block on its time is the wall clock's, also after a restart. */
+  toPresent(): Promise<void>
   /** How often it was started again after it ended by itself. */
   restarts(): number
   /** Asks it to end and write its state; kills it when it does not within the deadline. */
@@ -84,6 +91,7 @@ function freePort(): Promise<number> {
 
 function argumentsOf(options: AnvilOptions, port: number, files: StateFiles): string[] {
   const pairs: Record<string, string | number> = {
+    ...(options.startsAt === undefined ? {} : { timestamp: options.startsAt }),
     host: '127.0.0.1',
     port,
     'chain-id': options.chainId ?? LOCAL_CHAIN_ID,
@@ -182,12 +190,13 @@ async function launch(options: AnvilOptions, port: number, files: StateFiles): P
  * @throws `CHAIN_AWAY` when it does not answer in time, `CORRUPT` for an unreadable state, `CONFIG` without a binary.
  */
 export async function startAnvil(given: AnvilOptions): Promise<Anvil> {
-  const options = { ...given, folder: resolve(given.folder) }
+  let options: AnvilOptions = { ...given, folder: resolve(given.folder) }
   const { clock, log } = options
   const files = stateFiles(options.folder)
   const pidFile = join(options.folder, 'anvil.pid')
   await mkdir(options.folder, { recursive: true, mode: 0o700 })
   await endLeftover(pidFile, files, clock)
+  if (options.anew === true) await Promise.all([files.live, files.copy].map((file) => rm(file, { force: true })))
 
   const start = async (port: number): Promise<{ child: ChildProcess; errors: () => string }> => {
     const from = await prepareState(files)
@@ -242,6 +251,13 @@ export async function startAnvil(given: AnvilOptions): Promise<Anvil> {
     chainId: options.chainId ?? LOCAL_CHAIN_ID,
     pid: () => running?.child.pid ?? null,
     restarts: () => restarts,
+    async toPresent() {
+      const { startsAt: _, ...rest } = options
+      options = rest
+      const rpc = createRpc(`http://127.0.0.1:${port}`)
+      await rpc.request('evm_setTime', [Math.floor(clock.now() / 1000)])
+      await rpc.request('evm_mine', [])
+    },
     async stop() {
       stopped.abort()
       if (running !== null) await terminate(running.child, clock)
