@@ -57,6 +57,19 @@ for (const [mutant, plan] of Object.entries(PLANS) as [Exclude<Mutant, 'real-ran
   })
 }
 
+for (const odd of ['lies', 'away'] as const) {
+  test(`a quorum of four verifiers keeps every promise when one of them ${odd === 'lies' ? 'signs what it likes' : 'never comes'}`, async () => {
+    const report = await simulate({ seed: 3n, nodes: 8, epochs: 0, rates: NO_FAULTS, cheaters: 0, odd })
+    assert.deepEqual(report.violations, [])
+    assert.ok(report.settled >= 4, `${report.settled} epochs were settled`)
+    const told = report.lines.filter((line) => line.includes('a verifier signed another root'))
+    assert.equal(
+      told.some((line) => line.includes('verifier0')),
+      odd === 'lies',
+    )
+  })
+}
+
 test('equal seeds give equal runs, other seeds others, and real randomness gives itself away', async () => {
   const options = { nodes: 8, epochs: 1, cheaters: 0, rates: { ...ALL_FAULTS, blackout: 1_000_000 } }
   const [first, again, other, leaky, leakier] = [

@@ -1,4 +1,5 @@
 /** All parties of a simulated network, started in the order in which `cairn up` starts them. */
+import { ppm } from '../protocol/units.ts'
 import type { Kind, Resource } from '../resources/resource.ts'
 import type { Redundancy } from '../resources/storage/index.ts'
 import { storage } from '../resources/storage/index.ts'
@@ -17,7 +18,12 @@ export interface NetworkOptions {
   readonly keysPerCustomer: number
   readonly bends: Pick<Bends, 'gateway' | 'book' | 'verifierResource'>
   bendOf(node: number): NodeBend
+  /** What the last verifier of a quorum is, who signs besides the first otherwise. */
+  readonly odd: OddVerifier | null
 }
+
+/** One settles another way and signs that; one never comes. */
+export type OddVerifier = 'lies' | 'away'
 
 export interface SimNetwork {
   readonly nodes: readonly SimNode[]
@@ -32,12 +38,27 @@ export interface SimNetwork {
 // Every resource is a Resource of some kind; roles need to know no more of it.
 export const storageKind = storage as unknown as Resource<Kind>
 
+/** Pays half of the nodes half, whatever they proved. */
+const unjust = (): Resource<Kind> => ({
+  ...storageKind,
+  score(group, carry) {
+    const { scores, carry: next } = storageKind.score(group, carry)
+    return {
+      scores: scores.map((score) => (score.subject < '0x8' ? { ...score, score: ppm(Math.floor(score.score / 2)) } : score)),
+      carry: next,
+    }
+  },
+})
+
 export async function startNetwork(options: NetworkOptions): Promise<SimNetwork> {
   const { world, redundancy } = options
-  const verifiers = world.verifiers.map((keys) =>
-    createVerifier({ world, keys, resource: options.bends.verifierResource, publishes: keys.index === 0, bendBook: options.bends.book }),
-  )
-  for (const verifier of verifiers) verifier.start()
+  const { verifierResource, book: bendBook } = options.bends
+  const isOdd = (index: number): boolean => options.odd !== null && index === world.verifiers.length - 1
+  const verifiers = world.verifiers.map((keys) => {
+    const resource = isOdd(keys.index) && options.odd === 'lies' ? unjust() : verifierResource
+    return createVerifier({ world, keys, resource, publishes: keys.index === 0 || options.odd !== null, bendBook })
+  })
+  for (const verifier of verifiers) if (!isOdd(verifier.keys.index) || options.odd !== 'away') verifier.start()
   const nodes = world.nodes.map((keys) => createNode({ world, keys, bend: options.bendOf(keys.index), verifiers }))
   await world.clock.run(() => Promise.all(nodes.map((node) => node.start())))
   const gateway = createGateway({ world, resource: storageKind, verifiers, redundancy, bend: options.bends.gateway })

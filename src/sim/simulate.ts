@@ -9,7 +9,7 @@ import { createDurabilityChecks, type DurabilityChecks } from './durability.ts'
 import { createFaults, type FaultRates, type Faults } from './faults.ts'
 import { createMoneyChecks, type MoneyChecks } from './money.ts'
 import { bendsOf, MUTANTS, type Mutant } from './mutants.ts'
-import { type SimNetwork, startNetwork } from './network.ts'
+import { type OddVerifier, type SimNetwork, startNetwork } from './network.ts'
 import type { NodeBend } from './node.ts'
 import { createRewardChecks, type RewardChecks, type Role } from './rewards.ts'
 import { createViolations, type Violation, type Violations } from './violations.ts'
@@ -25,6 +25,8 @@ export interface SimulationOptions {
   /** What the first nodes are, instead of what is drawn. */
   readonly cast?: readonly Role[]
   readonly mutant?: Mutant | null
+  /** Four verifiers whose quorum signs roots, of which one is odd; else there are two, of which one signs. */
+  readonly odd?: OddVerifier
   /** Draws from the real world, for the mutant that lets them in. */
   readonly leak?: () => number
   readonly progress?: (epoch: number) => void
@@ -111,7 +113,7 @@ function redundancyFor(nodes: number): Redundancy {
 
 async function open(options: SimulationOptions): Promise<Run> {
   const { seed, nodes } = options
-  const world = await createWorld({ seed, nodes, verifiers: 2, epochSeconds: EPOCH_SECONDS })
+  const world = await createWorld({ seed, nodes, verifiers: options.odd === undefined ? 2 : 4, epochSeconds: EPOCH_SECONDS })
   const first = world.epoch()
   const violations = createViolations(() => world.epoch() - first)
   const bends = bendsOf(options.mutant ?? null)
@@ -132,6 +134,7 @@ async function open(options: SimulationOptions): Promise<Run> {
     redundancy,
     customers: CUSTOMERS,
     keysPerCustomer: KEYS,
+    odd: options.odd ?? null,
     bends: { ...bends, gateway: { ...bends.gateway, payees: (payees) => bends.gateway.payees?.(counting(payees)) ?? counting(payees) } },
     bendOf: (node) => bendOf(world, roles[node] ?? { is: 'honest' }, options.mutant === 'ack-before-sync' ? bends.disk : undefined),
   })

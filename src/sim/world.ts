@@ -17,7 +17,9 @@ import {
 } from '../protocol/ids.ts'
 import { peerIdOf } from '../protocol/peer-id.ts'
 import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../protocol/typed-data.ts'
+import type { UnixMs } from '../protocol/units.ts'
 import { type ChainCall, SCOPE } from '../runtime/chain.ts'
+import { WEEK_SECONDS } from '../runtime/chain-index/index.ts'
 import { createFakeChain, type FakeChain } from '../runtime/fake/chain/index.ts'
 import {
   createFakeClock,
@@ -133,7 +135,7 @@ function keyMaker(crypto: Crypto, seed: bigint) {
 export async function createWorld(options: WorldOptions): Promise<World> {
   const crypto = createSharedCrypto(createCrypto())
   const prng = createPrng(options.seed)
-  const clock = createFakeClock()
+  const clock = createFakeClock(options.verifiers < QUORUM_LEAST ? undefined : beforeAWeek())
   const trace = createTrace(crypto)
   const keyOf = keyMaker(crypto, options.seed)
   const publicKeyOf = (name: string): Uint8Array => crypto.ed25519.publicKey(keyOf(`${name} transport`).secret)
@@ -197,11 +199,19 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     },
     epoch: () => Math.floor(clock.now() / 1000 / options.epochSeconds),
   }
-  await clock.run(() => setUp(world))
+  await clock.run(async () => {
+    await setUp(world)
+    if (options.verifiers >= QUORUM_LEAST) await clock.sleep(WEEK_SECONDS * 1000 - (clock.now() % (WEEK_SECONDS * 1000)))
+  })
   return world
 }
 
 const zero: Hex = `0x${'00'.repeat(32)}`
+const NOBODY: Hex = `0x${'00'.repeat(20)}`
+/** Of contracts, stakes and devices of the largest network. */
+const SETUP_SECONDS = 600
+/** RootQuorum takes no fewer. */
+const QUORUM_LEAST = 4
 
 const paramsOf = (epochSeconds: number, owner: Account, verifierNet: number) => ({
   minStake: STAKE,
@@ -230,7 +240,10 @@ async function setUp(world: World): Promise<void> {
   const add = (from: Key, contract: ChainCall['contract'], name: string, ...args: readonly unknown[]): void => {
     calls.push([from, { contract, function: name, args }])
   }
-  const roles = { publisher, verifier: (world.verifiers[0] ?? { key: holder }).key.account, arbiter: holder.account }
+  const byQuorum = world.verifiers.length >= QUORUM_LEAST
+  const roles = byQuorum
+    ? { publisher: chain.addresses.quorum, verifier: NOBODY, arbiter: holder.account }
+    : { publisher, verifier: (world.verifiers[0] ?? { key: holder }).key.account, arbiter: holder.account }
   const { epochSeconds } = world.options
   add(holder, 'networks', 'create', paramsOf(epochSeconds, holder.account, 0), roles, zero)
   add(holder, 'networks', 'create', paramsOf(epochSeconds, holder.account, VERIFIER_NET), roles, zero)
@@ -242,6 +255,7 @@ async function setUp(world: World): Promise<void> {
     add(who, 'staking', 'bond', net, STAKE)
   }
   for (const { key } of world.verifiers) stake(key, VERIFIER_NET)
+  if (byQuorum) for (const { key } of world.verifiers) add(holder, 'quorum', 'nominate', VERIFIER_NET, key.account)
   add(holder, 'token', 'transfer', customer.key.account, 20_000n * CAIRN)
   add(customer.key, 'token', 'approve', credits, 20_000n * CAIRN)
   add(customer.key, 'credits', 'mint', customer.key.account, CUSTOMER_CREDITS, 20_000n * CAIRN)
@@ -266,6 +280,12 @@ async function setUp(world: World): Promise<void> {
       )
     }
   }
+}
+
+/** A set signs from the week after the one in which it was nominated: the setup ends some minutes before that. */
+function beforeAWeek(): UnixMs {
+  const week = Math.ceil(createFakeClock().now() / 1000 / WEEK_SECONDS)
+  return ((week * WEEK_SECONDS - SETUP_SECONDS) * 1000) as UnixMs
 }
 
 /** A peer keeps its address over crashes, so that it can be announced before the peer first starts. */
