@@ -1,9 +1,9 @@
 /** Evidence that slashes at once, and disputes that an arbiter rules: DisputeManager. Amounts in CAIRN wei. */
 import type { Account, Address, DeviceId, Digest, Hex, NetworkId } from '../../protocol/ids.ts'
+import type { RootMessage } from '../../protocol/roots.ts'
 import type { ChainSigner } from '../chain.ts'
 import { type DeviceReceipt, VERDICTS, type Verdict } from '../chain-judges.ts'
 import { type ActionOptions, act } from './action.ts'
-import type { RootMessage } from '../../protocol/roots.ts'
 
 /** Something with the signature over it: 64 bytes (P-256) or 65 (secp256k1). */
 export interface Signed<T> {
