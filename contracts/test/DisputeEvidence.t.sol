@@ -5,7 +5,9 @@ import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IDisputeManager} from "../interfaces/IDisputeManager.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IRootPublisher} from "../interfaces/IRootPublisher.sol";
+import {DisputeManager} from "../DisputeManager.sol";
 import {Judges} from "./Judges.sol";
+import {ReceiptVectors} from "./vectors/ReceiptVectors.sol";
 
 contract DisputeEvidenceTest is Judges {
     uint256 private constant DEVICE_KEY = 0xDE71CE;
@@ -146,6 +148,16 @@ contract DisputeEvidenceTest is Judges {
         b = _receipt("a");
         b.timestamp -= 1;
         assertEq(_submit(_receipt("a"), b), PENALTY, "another time is another content");
+    }
+
+    /// What devices sign off chain is what is judged here. The digest names the judge, so it stands at a fixed place.
+    function test_ReceiptsOfTheTypeScriptCodeHashTheSame() public {
+        vm.etch(ReceiptVectors.JUDGE, address(manager).code);
+        for (uint256 i = 0; i < ReceiptVectors.COUNT; ++i) {
+            (IDisputeManager.Receipt memory r, bytes32 digest) =
+                abi.decode(ReceiptVectors.at(i), (IDisputeManager.Receipt, bytes32));
+            assertEq(DisputeManager(ReceiptVectors.JUDGE).receiptDigest(r), digest, "digest");
+        }
     }
 
     function test_EvidenceMustBeTheDevicesOwn() public {

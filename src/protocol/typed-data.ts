@@ -90,6 +90,19 @@ export const SET_HEAD: TypedStruct = {
   ],
 }
 
+/** DisputeManager: what a device signs of its work. Two with one (boot, sequence) that differ are evidence against it. */
+export const RECEIPT: TypedStruct = {
+  name: 'Receipt',
+  members: [
+    ['net', 'uint32'],
+    ['deviceId', 'bytes32'],
+    ['boot', 'bytes32'],
+    ['sequence', 'uint64'],
+    ['timestamp', 'uint40'],
+    ['contentHash', 'bytes32'],
+  ],
+}
+
 /** What a gateway's session key orders of a storage provider. `op` is ORDER_OP of the storage resource. */
 export const STORAGE_ORDER: TypedStruct = {
   name: 'StorageOrder',
@@ -123,6 +136,12 @@ export const registryDomain = (chainId: number, devices: Hex): Domain => ({
   version: '1',
   chainId,
   verifyingContract: devices,
+})
+export const receiptDomain = (chainId: number, disputes: Hex): Domain => ({
+  name: 'Cairn DisputeManager',
+  version: '1',
+  chainId,
+  verifyingContract: disputes,
 })
 /** Peers sign and check heads whatever contract judges them, so the domain names none; StorageProofs hashes them the same. */
 export const headDomain = (chainId: number): Domain => ({ name: 'Cairn StorageProofs', version: '1', chainId })
