@@ -6,6 +6,7 @@ import { addCredits } from './commands/credits.ts'
 import { addEmissions } from './commands/emissions.ts'
 import { addEpochs } from './commands/epoch.ts'
 import { addGovern } from './commands/govern.ts'
+import { addJudges } from './commands/judge.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode } from './commands/node.ts'
 import { addStake } from './commands/stake.ts'
@@ -22,4 +23,5 @@ export function addCommands(program: Command): void {
   addGovern(program)
   addCredits(program)
   addChain(program)
+  addJudges(program)
 }

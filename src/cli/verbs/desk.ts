@@ -41,7 +41,7 @@ export interface ChainDesk extends Bench {
 }
 
 /** Two verbs at a time must not write one index; the second reads the chain into memory instead. */
-async function claimFolder(folder: string): Promise<(() => Promise<void>) | null> {
+export async function claimFolder(folder: string): Promise<(() => Promise<void>) | null> {
   const path = join(folder, 'cli.pid')
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const file = await open(path, 'wx').catch(() => null)

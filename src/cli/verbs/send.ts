@@ -42,24 +42,38 @@ const SEND_MS = 120_000
 
 /** What a person can do about a contract's refusal. Those that are not here say enough by their names. */
 const ADVICE: Readonly<Record<string, string>> = {
+  AlreadyDemanded: 'one demand at a time: see `cairn storage demands`',
+  AlreadyPunished: 'a device, or a signature of an epoch, is punished once: see `cairn dispute list`',
   BelowMinimum: 'give more, or all of it',
   CutTooHigh: 'stay at or below the network’s limit',
   ERC20InsufficientBalance: 'the signer has too few tokens: see `cairn stake show`, or send it some',
+  EvidenceUsed: 'this evidence was judged: bring other evidence',
   GovernorInsufficientProposerVotes: 'bond or delegate more stake, or have others delegate their votes to you, and wait a block',
   GovernorUnexpectedProposalState: 'see `cairn govern show` for what the proposal waits for',
+  HeadExpired: 'the gateway signs a new one within an epoch, unless the provider is gone',
   InsufficientShares: 'see `cairn stake show` for the shares of each pool',
   MintHalted: 'credits are covered by less than 90 %: wait for the price, or for top-ups; earned credits can be redeemed',
   MintLimitExceeded: 'buy less, or the rest tomorrow: see `cairn credits show`',
+  NoBond: 'the network has set no bond, and without one nobody can be accused',
   NetworkNotActive: 'the network is closed or not open yet; what is staked in it can leave',
+  NotAccused: 'the accused answers by its own key: --as operator:N',
+  NotArbiter: 'the arbiter of the time when it was opened rules: see `cairn dispute show`',
   NotMatured: 'wait until the week begins: see `cairn stake show`',
-  NothingToWithdraw: 'see `cairn stake show` for what thaws, and in which week',
+  NotPending: 'a root can be challenged until it is active: see `cairn epoch list`',
+  NothingAtStake: 'it has no stake in the network that a verdict could take',
+  NothingToWithdraw: 'see `cairn stake show` for what thaws, and `cairn dispute list` for bonds',
   OverDelegated: 'delegate less, or to another operator; the operator can bond more',
   Paused: 'the guardian paused new commitments; exits work',
   PriceInvalid: 'there is no valid price now: see `cairn credits show`',
   Slippage: 'the price moved: look at the new one, and allow for it with --slippage',
   SlippageExceeded: 'the price of the pool moved: try again',
+  SlashTooHigh: 'slash at most what stood behind the accused: see `cairn dispute show`',
   StillCounting: 'fees of a day are counted until the next one is over',
   TimelockUnexpectedOperationState: 'its delay is not over, or it was executed: see `cairn govern show`',
+  TooEarly: 'wait until both the time and the block are reached',
+  TooLate: 'the time is over: `cairn dispute finalize` closes it',
+  TooManyOpen: 'wait until one of them is closed: see `cairn dispute list`',
+  WrongState: 'see `cairn dispute show` for what it waits for',
 }
 
 const plain = (value: unknown): string => (typeof value === 'bigint' || typeof value === 'string' ? String(value) : JSON.stringify(value))
@@ -106,6 +120,8 @@ interface Deed {
   /** Printed with `--json`, with the transactions or `dryRun` beside it. */
   readonly facts: Readonly<Record<string, unknown>>
   readonly steps: readonly Step[]
+  /** What is known once all of it is confirmed: added to the facts, and said in words. */
+  after?(): Promise<{ readonly facts: Readonly<Record<string, unknown>>; readonly say: string }>
 }
 
 /** Asks, sends, and says what was sent; with `--dry-run` only what would be. 1 when the answer was no. */
@@ -118,8 +134,9 @@ export async function carryOut(deed: Deed, options: SignOptions): Promise<Exit> 
   }
   if (!(await confirmed(deed.question, options.yes))) return 1
   const transactions = await sendAll(deed.steps, options.json)
-  if (options.json) printJson({ ...deed.facts, transactions })
-  else print(`done in block ${transactions.at(-1)?.block ?? '–'}`)
+  const after = (await deed.after?.()) ?? null
+  if (options.json) printJson({ ...deed.facts, ...after?.facts, transactions })
+  else print(after?.say ?? `done in block ${transactions.at(-1)?.block ?? '–'}`)
   return 0
 }
 

@@ -20,6 +20,7 @@ export { adoptManifest } from './store/adopt.ts'
 export { grantReads } from './store/grant.ts'
 export { inspectObject, type ObjectHealth, type PieceHealth, type SegmentReport } from './store/inspect.ts'
 export { concludeRecovery, RECOVER_PATIENCE_MS, type RecoverOptions, type RecoverReport, recover } from './store/recover.ts'
+export { openSignedHeads } from './store/signed-heads.ts'
 export type { Store } from './store/store.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */

@@ -14,6 +14,7 @@ import { adoptManifest } from './adopt.ts'
 import { manageOrder, Refusal, receiveReply, sendRequest } from './exchange.ts'
 import { lastHead, saveHead } from './heads.ts'
 import type { StoreParts } from './parts.ts'
+import { keepSignedHead } from './signed-heads.ts'
 
 /** A head outlives a gateway's holidays and no more; CONTRACTS allows 35 days. */
 const HEAD_SECONDS = 30 * 24 * 3600
@@ -75,8 +76,9 @@ async function propose(
     await io.end()
     if (reply.is === 'differs') return differs(parts, device.id, head, reply)
     checkSignature(parts, device, hash, reply.signature)
-    saveHead(parts, device.id, head, signature, reply.signature)
     parts.database.transaction(() => {
+      saveHead(parts, device.id, head, signature, reply.signature)
+      keepSignedHead(parts.database, device.id, { head, customerSignature: signature, providerSignature: reply.signature })
       parts.metadata.segments.markSigned(
         device.id,
         adds.map((entry) => entry.pieceId),

@@ -48,13 +48,15 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT 
 INSERT INTO facts VALUES ('format', '1');
 `
 
-/** Added to format 1 without a new one: versions before it do not look at it. */
+/** Added to format 1 without a new one: versions before them do not look at them. */
+export const SIGNED_HEADS = 'CREATE TABLE IF NOT EXISTS signed_heads (device TEXT PRIMARY KEY, claim BLOB NOT NULL) STRICT, WITHOUT ROWID'
 const ORPHANS = 'CREATE TABLE IF NOT EXISTS orphans (piece TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID'
 
 /** Creates the tables of an empty database; refuses one written by another version. */
 export function openTables(database: Database): void {
   openFormat(database)
   database.exec(ORPHANS)
+  database.exec(SIGNED_HEADS)
 }
 
 function openFormat(database: Database): void {
