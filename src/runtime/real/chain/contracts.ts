@@ -142,7 +142,10 @@ export function decodeRevert(data: Hex, why: string): Revert {
 }
 
 /** An event by name, with its arguments by name; null for one that the ABI does not have. */
-export function decodeEvent(contract: keyof Addresses, log: RawLog): { name: string; args: Readonly<Record<string, unknown>> } | null {
+export function decodeEvent(
+  contract: keyof Addresses,
+  log: Pick<RawLog, 'topics' | 'data'>,
+): { name: string; args: Readonly<Record<string, unknown>> } | null {
   const [first, ...rest] = log.topics
   const event = first === undefined ? undefined : eventsOf(contract).get(first)
   if (first === undefined || event === undefined) return null
