@@ -1,7 +1,8 @@
 /**
  * Compiles the contracts and writes what TypeScript needs of them:
  * `src/protocol/abi/<name>.ts` (`export const <name>Abi = [...] as const`), which also browsers import, and
- * `contracts/artifacts/<Name>.json` (bytecode), which only deployment and `chain verify` read.
+ * `contracts/artifacts/<Name>.json` (bytecode), which only deployment and `chain verify` read. `contracts/layouts.json` holds
+ * what must not change unnoticed: each contract's size and what lies in which slot.
  * With `--check` nothing is written and the exit code is 1 when a committed file is stale.
  */
 import { execFileSync } from 'node:child_process'
@@ -14,13 +15,21 @@ const abiFolder = join(root, 'src/protocol/abi')
 const artifactFolder = join(root, 'contracts/artifacts')
 /** Folders of `contracts/` that hold nothing to deploy. */
 const notDeployed = new Set(['test', 'interfaces', 'libraries', 'artifacts'])
-/** Where a contract stops being small (reference/contracts.md §2.11); the chain's own limit is 24 576. */
-const maxRuntimeBytes = 16_384
+/** Where a contract stops being small. */
+const smallBytes = 16_384
+/** EIP-170: no chain takes more. */
+const runtimeBytesMax = 24_576
+/** EIP-3860: nor longer creation code; the longest arguments, Emissions' and DisputeManager's, have 288 bytes. */
+const creationBytesMax = 49_152 - 288
+const layoutFile = join(root, 'contracts/layouts.json')
 
 type AbiItem = { type: string; name?: string; inputs?: readonly { type: string }[] }
 type Range = { start: number; length: number }
+type Variable = { label: string; slot: string; offset: number; type: string }
+type StorageType = { label: string; numberOfBytes: string; key?: string; value?: string; base?: string; members?: readonly Variable[] }
 type ForgeArtifact = {
   abi: readonly AbiItem[]
+  storageLayout: { storage: readonly Variable[]; types: Readonly<Record<string, StorageType>> | null }
   bytecode: { object: string }
   deployedBytecode: { object: string; immutableReferences?: Record<string, readonly Range[]> }
 }
@@ -70,23 +79,61 @@ function deployable(name: string, source: string, artifact: ForgeArtifact): stri
   return `${JSON.stringify(value, null, 1)}\n`
 }
 
+/** `12+4  name: type, bytes` for each variable, and below them the structs that they are made of. */
+function layoutOf({ storageLayout, bytecode, deployedBytecode }: ForgeArtifact): object {
+  const types = storageLayout.types ?? {}
+  const structs = new Map<string, readonly string[]>()
+  const line = ({ label, slot, offset, type }: Variable): string => {
+    gather(type)
+    const of = types[type]
+    return `${`${slot}+${offset}`.padEnd(5)} ${label}: ${of?.label ?? type}, ${of?.numberOfBytes ?? '?'}`
+  }
+  const gather = (type: string): void => {
+    const of = types[type]
+    if (of === undefined || structs.has(of.label)) return
+    for (const inner of [of.key, of.value, of.base]) if (inner !== undefined) gather(inner)
+    if (of.members === undefined) return
+    structs.set(of.label, [])
+    structs.set(of.label, of.members.map(line))
+  }
+  const storage = storageLayout.storage.map(line)
+  const size = (code: string): number => code.length / 2 - 1
+  return {
+    runtimeBytes: size(deployedBytecode.object),
+    creationBytes: size(bytecode.object),
+    ...(storage.length === 0 ? {} : { storage }),
+    ...(structs.size === 0 ? {} : { structs: Object.fromEntries([...structs].sort(([a], [b]) => (a < b ? -1 : 1))) }),
+  }
+}
+
+/** No chain would take it: better known when it is built than when it is deployed. */
+function requireDeployable(name: string, { bytecode, deployedBytecode }: ForgeArtifact): void {
+  const [runtime, creation] = [deployedBytecode.object.length / 2 - 1, bytecode.object.length / 2 - 1]
+  if (runtime > runtimeBytesMax) throw new Error(`${name} has ${runtime} bytes of code; EIP-170 allows ${runtimeBytesMax}`)
+  if (creation > creationBytesMax) throw new Error(`${name} has ${creation} bytes of creation code; EIP-3860 leaves ${creationBytesMax}`)
+  if (runtime > smallBytes) process.stderr.write(`warning: ${name} has ${runtime} bytes of code, more than ${smallBytes}\n`)
+}
+
 /** Path → content of every generated file. */
 function generate(): Map<string, string> {
   // Not node_modules/.bin/forge: that one exits with 0 when the compiler fails, and stale output would be read.
   execFileSync(join(root, 'scripts/forge'), ['build', '--skip', 'test'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   const files = new Map<string, string>()
+  const layouts: Record<string, object> = {}
   for (const path of sources(join(root, 'contracts'))) {
     const file = path.slice(path.lastIndexOf('/') + 1)
     const name = file.slice(0, -'.sol'.length)
     const artifact: ForgeArtifact = JSON.parse(readFileSync(join(root, 'out', file, `${name}.json`), 'utf8'))
     // Abstract contracts and libraries that are compiled in have no address.
     if (artifact.bytecode.object === '0x' || !artifact.abi.some((item) => item.type === 'function')) continue
-    const bytes = artifact.deployedBytecode.object.length / 2 - 1
-    if (bytes > maxRuntimeBytes) process.stderr.write(`warning: ${name} has ${bytes} bytes of code, more than ${maxRuntimeBytes}\n`)
+    requireDeployable(name, artifact)
+    layouts[name] = layoutOf(artifact)
     const source = relative(root, path)
     files.set(join(abiFolder, `${kebab(name)}.ts`), abiModule(name, source, artifact.abi))
     files.set(join(artifactFolder, `${name}.json`), deployable(name, source, artifact))
   }
+  const sortedLayouts = Object.fromEntries(Object.entries(layouts).sort(([a], [b]) => (a < b ? -1 : 1)))
+  files.set(layoutFile, `${JSON.stringify(sortedLayouts, null, 1)}\n`)
   return files
 }
 

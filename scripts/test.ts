@@ -1,6 +1,7 @@
 /**
  * Everything that must hold before a change is taken, in one command and one order: `./cairn test`. With a pattern, only
- * the tests whose path contains it: `./cairn test disk`. The exit code is 1 when anything failed.
+ * the tests whose path contains it: `./cairn test disk`; `./cairn test edr` is the contracts on their second engine. The exit
+ * code is 1 when anything failed.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync, readdirSync } from 'node:fs'
@@ -123,6 +124,12 @@ async function testContracts(): Promise<{ ok: boolean; note: string }> {
   return { ok, note: notes.join(', ') }
 }
 
+/** The same tests on another EVM, of what forge has just compiled. */
+async function testContractsAgain(): Promise<{ ok: boolean; note: string }> {
+  const { ok } = await run(process.execPath, ['scripts/test-edr.ts'])
+  return { ok, note: 'gas compared with that of forge' }
+}
+
 const testFiles = (pattern: string): string[] =>
   globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
     .filter((file) => file.includes(pattern))
@@ -189,12 +196,14 @@ async function everything(): Promise<void> {
   await step('types (tsc)', () => tool('typescript/bin/tsc'))
   await step('format and lint (biome)', () => tool('@biomejs/biome/bin/biome', 'ci'))
   await step('contracts (forge)', testContracts)
+  await step('contracts (EDR)', testContractsAgain)
   await runTests('')
   await step('unused code (knip)', findUnused)
 }
 
 const pattern = process.argv[2]
 if (pattern === undefined) await everything()
+else if (pattern === 'edr') await step('contracts (EDR)', testContractsAgain)
 else await runTests(pattern)
 
 process.stdout.write('\n')
