@@ -2,8 +2,8 @@ import { p256 as curve } from '@noble/curves/nist.js'
 import type { SignatureScheme } from '../protocol/crypto.ts'
 
 /**
- * ECDSA over P-256 on a given 32-byte hash. Both runtimes use this one: Node's own ECDSA hashes what it is given again,
- * and then neither the chain's P256VERIFY precompile (RIP-7212) nor a contract that checks a digest would agree with it.
+ * ECDSA over P-256 on a given 32-byte hash, as the chain's P256VERIFY precompile (RIP-7212) and contracts check it, in
+ * portable code: for the fake runtime and browsers, and what the real runtime's is compared with.
  * Nonces are RFC 6979, so a signature is a function of its inputs. High s is refused: a signature has one form only.
  */
 export const p256: SignatureScheme = {

@@ -17,7 +17,7 @@ import native from 'secp256k1'
 import type { Crypto, RunningHash, SignatureScheme } from '../../protocol/crypto.ts'
 import { assert } from '../../std/assert.ts'
 import { compareBytes, concat, equalBytes } from '../../std/bytes.ts'
-import { p256 } from '../p256.ts'
+import { createP256 } from './p256.ts'
 
 /** Below this many bytes one copy and one call beat the set-up of a streaming hash (measured: about 4 KiB). */
 const ONE_SHOT_BYTES = 4096
@@ -203,7 +203,7 @@ export function createCrypto(): Crypto {
     seal,
     open,
     secp256k1: createSecp256k1(),
-    p256,
+    p256: createP256(hmacSha256),
     ed25519: createEd25519(),
   }
 }
