@@ -13,9 +13,9 @@ import { mnemonicToAccount } from 'viem/accounts'
 import { type Address, account, bytesOf, digestOf, networkId } from '../src/protocol/ids.ts'
 import { channelKey } from '../src/protocol/rewards.ts'
 import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../src/protocol/typed-data.ts'
-import type { ChainCall } from '../src/runtime/chain.ts'
+import type { Addresses, ChainCall } from '../src/runtime/chain.ts'
 import { createFakeChain, type FakeChain } from '../src/runtime/fake/chain/index.ts'
-import { ABIS, decodeRevert, encodeCall } from '../src/runtime/real/chain/contracts.ts'
+import { ABIS, decodeRevert, encodeCall, targetOf } from '../src/runtime/real/chain/contracts.ts'
 import { deployContracts } from '../src/runtime/real/chain/deploy.ts'
 import { readDeploymentParams } from '../src/runtime/real/chain/deployment-params.ts'
 import { type Anvil, createRpc, DEV_MNEMONIC, type Deployment, openTxQueue, type Rpc, startAnvil } from '../src/runtime/real/chain/index.ts'
@@ -96,7 +96,7 @@ after(async () => {
 
 /** Runs one call in a block of its own on the contracts; the custom error, or null. */
 async function onContracts(sender: string, call: ChainCall, at: number): Promise<string | null> {
-  const to = deployment.addresses[call.contract]
+  const to = targetOf(call, deployment.addresses)
   const data = encodeCall(call)
   await rpc.request('evm_setNextBlockTimestamp', [at])
   const hash = await rpc.request('eth_sendTransaction', [{ from: sender, to, data, gas: '0xf42400' }])
@@ -116,7 +116,7 @@ async function receiptOf(hash: `0x${string}`): Promise<Receipt> {
   throw new Error('the transaction was not mined')
 }
 
-async function read(contract: ChainCall['contract'], name: string, args: readonly unknown[]): Promise<unknown> {
+async function read(contract: keyof Addresses, name: string, args: readonly unknown[]): Promise<unknown> {
   const abi = ABIS[contract]
   const data = encodeFunctionData({ abi, functionName: name, args: [...args] })
   const answer = await rpc.call(actorAt(0), deployment.addresses[contract], data, 'latest')

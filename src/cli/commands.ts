@@ -7,10 +7,12 @@ import { addEmissions } from './commands/emissions.ts'
 import { addEpochs } from './commands/epoch.ts'
 import { addGovern } from './commands/govern.ts'
 import { addJudges } from './commands/judge.ts'
+import { addMarket } from './commands/market.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode } from './commands/node.ts'
 import { addStake } from './commands/stake.ts'
 import { addStorage } from './commands/storage.ts'
+import { addWallet } from './commands/wallet.ts'
 
 export function addCommands(program: Command): void {
   addSessions(program)
@@ -24,4 +26,6 @@ export function addCommands(program: Command): void {
   addCredits(program)
   addChain(program)
   addJudges(program)
+  addMarket(program)
+  addWallet(program)
 }

@@ -12,7 +12,7 @@ export interface TypedStruct {
   readonly name: string
   readonly members: readonly (readonly [name: string, type: StaticType])[]
 }
-export type StaticType = 'address' | 'bytes32' | 'uint8' | 'uint32' | 'uint40' | 'uint64' | 'uint128' | 'uint256'
+export type StaticType = 'address' | 'bytes32' | 'uint8' | 'uint32' | 'uint40' | 'uint64' | 'uint96' | 'uint128' | 'uint256'
 export type TypedValue = Readonly<Record<string, Hex | bigint | number>>
 
 export interface Domain {
@@ -73,6 +73,61 @@ export const REGISTER: TypedStruct = {
     ['batch', 'bytes32'],
   ],
 }
+
+/** Market: what a provider offers one customer. Members in the order of IMarket.Quote. */
+export const QUOTE: TypedStruct = {
+  name: 'Quote',
+  members: [
+    ['provider', 'address'],
+    ['customer', 'address'],
+    ['net', 'uint32'],
+    ['asset', 'address'],
+    ['rate', 'uint96'],
+    ['term', 'uint40'],
+    ['notice', 'uint40'],
+    ['spec', 'bytes32'],
+    ['expiry', 'uint40'],
+    ['nonce', 'uint256'],
+  ],
+}
+
+/** ERC-2612, in the token's own domain: an allowance by signature. */
+export const PERMIT: TypedStruct = {
+  name: 'Permit',
+  members: [
+    ['owner', 'address'],
+    ['spender', 'address'],
+    ['value', 'uint256'],
+    ['nonce', 'uint256'],
+    ['deadline', 'uint256'],
+  ],
+}
+
+/** ERC-3009, in the token's own domain: a transfer that only its receiver can carry out. */
+export const RECEIVE_WITH_AUTHORIZATION: TypedStruct = {
+  name: 'ReceiveWithAuthorization',
+  members: [
+    ['from', 'address'],
+    ['to', 'address'],
+    ['value', 'uint256'],
+    ['validAfter', 'uint256'],
+    ['validBefore', 'uint256'],
+    ['nonce', 'bytes32'],
+  ],
+}
+
+/** PasskeyAccount.execute; `calls` is the hash of their ABI encoding. */
+export const EXECUTE: TypedStruct = {
+  name: 'Execute',
+  members: [
+    ['calls', 'bytes32'],
+    ['nonce', 'uint256'],
+    ['deadline', 'uint40'],
+  ],
+}
+
+/** PasskeyAccount.isValidSignature (ERC-1271): somebody else's hash in the account's own domain. */
+export const PASSKEY_MESSAGE: TypedStruct = { name: 'Message', members: [['hash', 'bytes32']] }
 
 /** A storage data set, co-signed by customer (session key) and provider (device's operator key). */
 export const SET_HEAD: TypedStruct = {
@@ -143,6 +198,25 @@ export const receiptDomain = (chainId: number, disputes: Hex): Domain => ({
   chainId,
   verifyingContract: disputes,
 })
+export const marketDomain = (chainId: number, market: Hex): Domain => ({
+  name: 'Cairn Market',
+  version: '1',
+  chainId,
+  verifyingContract: market,
+})
+/** Of CAIRN and of credits, for ERC-2612 and ERC-3009 alike; other tokens tell theirs by ERC-5267. */
+export const tokenDomain = (chainId: number, asset: 'token' | 'credits', contract: Hex): Domain => ({
+  name: asset === 'token' ? 'Cairn' : 'Cairn Credits',
+  version: '1',
+  chainId,
+  verifyingContract: contract,
+})
+export const passkeyDomain = (chainId: number, account: Hex): Domain => ({
+  name: 'Cairn PasskeyAccount',
+  version: '1',
+  chainId,
+  verifyingContract: account,
+})
 /** Peers sign and check heads whatever contract judges them, so the domain names none; StorageProofs hashes them the same. */
 export const headDomain = (chainId: number): Domain => ({ name: 'Cairn StorageProofs', version: '1', chainId })
 
@@ -153,6 +227,7 @@ const width: Readonly<Record<StaticType, number>> = {
   uint32: 4,
   uint40: 5,
   uint64: 8,
+  uint96: 12,
   uint128: 16,
   uint256: 32,
 }

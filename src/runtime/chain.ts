@@ -147,6 +147,27 @@ export interface ProposalRow {
   readonly end: 'executed' | 'cancelled' | null
 }
 
+/** A lease of Market. What it still locks is rate · (end − settledAt). */
+export interface LeaseRow {
+  readonly id: bigint
+  readonly customer: Account
+  readonly provider: Account
+  readonly net: NetworkId
+  /** Digest of what is leased. */
+  readonly spec: Digest
+  readonly asset: Address
+  /** Base units of the asset per second. */
+  readonly rate: bigint
+  /** Unix seconds, as the next two. */
+  readonly start: number
+  /** Earlier than it was opened for once one side ends it. */
+  readonly end: number
+  readonly settledAt: number
+  /** What the provider was paid so far, before fees. */
+  readonly paid: bigint
+  readonly closed: boolean
+}
+
 export interface Addresses {
   readonly token: Address
   readonly credits: Address
@@ -196,6 +217,9 @@ export const CONTRACT_NAMES = [
   'governor',
 ] as const satisfies readonly (keyof Addresses)[]
 
+/** Every contract that is called: those of a deployment, and those of which there are many, at addresses of their own. */
+export type ContractName = keyof Addresses | 'passkeyAccount'
+
 /** Confirmed state (≥ 3 blocks deep), indexed from event logs. Reads are immediate and never touch the network. */
 export interface ChainView extends JudgesView {
   readonly chainId: number
@@ -239,6 +263,11 @@ export interface ChainView extends JudgesView {
   /** Cumulative amount that `account` has claimed from a pot. */
   claimed(net: NetworkId, asset: Address, account: Account): bigint
   pot(net: NetworkId, asset: Address): { funded: bigint; allocated: bigint; claimed: bigint }
+  lease(id: bigint): LeaseRow | null
+  /** Leases that an account is customer or provider of, oldest first. */
+  leasesOf(party: Account): readonly LeaseRow[]
+  /** Whether the provider took back the quotes of this nonce. A used nonce is in no event: ask Market.isUsed. */
+  quoteCancelled(provider: Account, nonce: bigint): boolean
   /**
    * keccak256(abi.encode(hash of the first confirmed block with timestamp ≥ e·L whose parent is earlier, net, e)), from
    * headers, with L the network's epoch length.
@@ -251,7 +280,9 @@ export interface ChainView extends JudgesView {
 
 /** A call that changes the chain. Names and arguments are the contracts' own. */
 export interface ChainCall {
-  readonly contract: keyof Addresses
+  readonly contract: ContractName
+  /** Where it is, for a contract of which there are many. */
+  readonly at?: Address
   readonly function: string
   readonly args: readonly unknown[]
   /** Two calls with one key are one intent: the second waits for, and returns, the first's outcome; survives restarts. */

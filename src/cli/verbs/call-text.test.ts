@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCairnError } from '../../protocol/errors.ts'
 import { address } from '../../protocol/ids.ts'
 import { type Addresses, CONTRACT_NAMES } from '../../runtime/chain.ts'
-import { describeCall, encodeCall } from '../../runtime/real/chain/index.ts'
+import { describeCall, encodeCall, targetOf } from '../../runtime/real/chain/index.ts'
 import { parseCall } from './call-text.ts'
 
 const entries = CONTRACT_NAMES.map((name, i) => [name, address(`0x${(i + 1).toString(16).padStart(40, '0')}`)])
@@ -12,7 +12,7 @@ const addresses = Object.fromEntries(entries) as Addresses
 /** What a proposal shows of a call that somebody typed. */
 function shown(text: string): string | null {
   const call = parseCall(text, addresses)
-  return describeCall(addresses, addresses[call.contract], encodeCall(call))
+  return describeCall(addresses, targetOf(call, addresses), encodeCall(call))
 }
 
 test('a call that was typed is shown as it was typed', () => {

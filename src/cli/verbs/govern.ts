@@ -13,7 +13,7 @@ import {
   unpauseCommitments,
   VOTE,
 } from '../../runtime/actions/governance.ts'
-import { decodeRevert, encodeCall } from '../../runtime/real/chain/index.ts'
+import { decodeRevert, encodeCall, targetOf } from '../../runtime/real/chain/index.ts'
 import { utf8 } from '../../std/bytes.ts'
 import { openActor } from './actor.ts'
 import { parseCall } from './call-text.ts'
@@ -96,7 +96,7 @@ export const propose = (texts: readonly string[], options: ProposeOptions): Prom
     const { addresses } = desk.access.view
     const calls = texts.map((text): ProposedCall => {
       const call = parseCall(text, addresses)
-      return { target: addresses[call.contract], value: 0n, calldata: encodeCall(call) }
+      return { target: targetOf(call, addresses), value: 0n, calldata: encodeCall(call) }
     })
     const signer = await openActor(desk, place, options.as)
     const hash = digestOf(desk.crypto.keccak256(utf8(description)))

@@ -31,7 +31,7 @@ export interface Step {
 }
 
 /** One that was confirmed. */
-interface Sent {
+export interface Sent {
   readonly call: string
   readonly hash: string
   readonly block: bigint
@@ -44,6 +44,7 @@ const SEND_MS = 120_000
 const ADVICE: Readonly<Record<string, string>> = {
   AlreadyDemanded: 'one demand at a time: see `cairn storage demands`',
   AlreadyPunished: 'a device, or a signature of an epoch, is punished once: see `cairn dispute list`',
+  AllowanceExceeded: 'another command of this account may have used the allowance: run it again',
   BelowMinimum: 'give more, or all of it',
   CutTooHigh: 'stay at or below the network’s limit',
   ERC20InsufficientBalance: 'the signer has too few tokens: see `cairn stake show`, or send it some',
@@ -51,13 +52,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   GovernorInsufficientProposerVotes: 'bond or delegate more stake, or have others delegate their votes to you, and wait a block',
   GovernorUnexpectedProposalState: 'see `cairn govern show` for what the proposal waits for',
   HeadExpired: 'the gateway signs a new one within an epoch, unless the provider is gone',
+  Insufficient: 'the account in Escrow has too little: see `cairn account show`, or deposit with `cairn wallet deposit`',
   InsufficientShares: 'see `cairn stake show` for the shares of each pool',
+  LeaseNotOpen: 'it is closed already: see `cairn market leases`',
   MintHalted: 'credits are covered by less than 90 %: wait for the price, or for top-ups; earned credits can be redeemed',
   MintLimitExceeded: 'buy less, or the rest tomorrow: see `cairn credits show`',
   NoBond: 'the network has set no bond, and without one nobody can be accused',
   NetworkNotActive: 'the network is closed or not open yet; what is staked in it can leave',
   NotAccused: 'the accused answers by its own key: --as operator:N',
   NotArbiter: 'the arbiter of the time when it was opened rules: see `cairn dispute show`',
+  NotEligible: 'its provider has too little stake in that network now: take another quote',
   NotMatured: 'wait until the week begins: see `cairn stake show`',
   NotPending: 'a root can be challenged until it is active: see `cairn epoch list`',
   NothingAtStake: 'it has no stake in the network that a verdict could take',
@@ -65,6 +69,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   OverDelegated: 'delegate less, or to another operator; the operator can bond more',
   Paused: 'the guardian paused new commitments; exits work',
   PriceInvalid: 'there is no valid price now: see `cairn credits show`',
+  QuoteExpired: 'ask the provider for a new quote',
+  QuoteUsed: 'it was taken or cancelled: ask the provider for a new quote',
   Slippage: 'the price moved: look at the new one, and allow for it with --slippage',
   SlippageExceeded: 'the price of the pool moved: try again',
   SlashTooHigh: 'slash at most what stood behind the accused: see `cairn dispute show`',
@@ -141,7 +147,7 @@ export async function carryOut(deed: Deed, options: SignOptions): Promise<Exit> 
 }
 
 /** Sends in order, each when the one before it is confirmed. Throws `REVERTED` with the contract's error and what to do. */
-async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly Sent[]> {
+export async function sendAll(steps: readonly Step[], quiet: boolean): Promise<readonly Sent[]> {
   const bar = progress(quiet)
   const sent: Sent[] = []
   try {

@@ -10,6 +10,7 @@ import type { Addresses, ChainHead, ChainView } from '../chain.ts'
 import type { Clock } from '../index.ts'
 import type { ChainEvent } from './event.ts'
 import { createJudgesIndex } from './judges.ts'
+import { createMarketIndex } from './market.ts'
 import { createMoneyIndex } from './money.ts'
 import { createProposalIndex } from './proposals.ts'
 import { createQuorumIndex } from './quorum.ts'
@@ -36,6 +37,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
   const governance = createProposalIndex()
   const judges = createJudgesIndex()
   const quorum = createQuorumIndex()
+  const market = createMarketIndex()
   const seeds = createSeedIndex(crypto)
   const money = createMoneyIndex(of.addresses.credits, (net) => registry.networks.get(net)?.feeRecipient ?? null)
   let head: ChainHead | null = null
@@ -56,6 +58,7 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
         governance.apply(event)
         judges.apply(event)
         quorum.apply(event)
+        market.apply(event)
         if (event.contract !== 'networks' || event.name !== 'NetworkCreated') continue
         for (const row of registry.networks.values()) seeds.addLength(row.epochSeconds)
         begins = true
@@ -95,6 +98,9 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
     nominated: quorum.nominated,
     claimed: rewards.claimed,
     pot: (net, asset) => rewards.pot(net, asset, now()),
+    lease: market.lease,
+    leasesOf: market.leasesOf,
+    quoteCancelled: market.quoteCancelled,
     epochSeed(net, epoch) {
       const row = registry.networks.get(net)
       return row === undefined || head === null ? { is: 'waiting' } : seeds.seed(net, row.epochSeconds, epoch, head.timestamp)
@@ -165,6 +171,9 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     nominated: (verifierNet, week, member) => rows.nominated(verifierNet, week, member),
     claimed: (net, asset, account) => rows.claimed(net, asset, account),
     pot: (net, asset) => rows.pot(net, asset),
+    lease: (id) => rows.lease(id),
+    leasesOf: (party) => rows.leasesOf(party),
+    quoteCancelled: (provider, nonce) => rows.quoteCancelled(provider, nonce),
     epochSeed: (net, epoch) => rows.epochSeed(net, epoch),
     async advanced(ms, signal) {
       const { promise, resolve } = Promise.withResolvers<void>()

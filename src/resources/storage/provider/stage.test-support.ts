@@ -142,6 +142,9 @@ function stageChain(customers: readonly Key[]): ChainView {
     nominated: () => 0n,
     claimed: () => 0n,
     pot: () => ({ funded: 0n, allocated: 0n, claimed: 0n }),
+    lease: () => null,
+    leasesOf: () => [],
+    quoteCancelled: () => false,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: seedOf(epoch) }),
     advanced: unused,
   }

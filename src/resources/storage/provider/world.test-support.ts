@@ -187,6 +187,9 @@ function createTestChain(): TestChain {
     nominated: () => 0n,
     claimed: () => 0n,
     pot: none,
+    lease: none,
+    leasesOf: none,
+    quoteCancelled: none,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
     advanced: none,
   }

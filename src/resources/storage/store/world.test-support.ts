@@ -292,6 +292,9 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     nominated: () => 0n,
     claimed: () => 0n,
     pot: unused,
+    lease: unused,
+    leasesOf: unused,
+    quoteCancelled: unused,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
     advanced: unused,
   }

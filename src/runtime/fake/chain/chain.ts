@@ -3,7 +3,7 @@ import { CairnError } from '../../../protocol/errors.ts'
 import { type Account, type Address, address, type Digest, digestOf } from '../../../protocol/ids.ts'
 import { assert, present } from '../../../std/assert.ts'
 import { bigEndian, utf8 } from '../../../std/bytes.ts'
-import type { Addresses, CallOutcome, ChainCall, ChainSigner, ChainView } from '../../chain.ts'
+import type { Addresses, CallOutcome, ChainCall, ChainSigner, ChainView, ContractName } from '../../chain.ts'
 import { type ChainEvent, type ChainRows, createChainRows, createLiveView, type SeedHeader } from '../../chain-index/index.ts'
 import type { Clock, Random } from '../../index.ts'
 import { createCredits } from './credits.ts'
@@ -128,7 +128,7 @@ function defaultAddresses(crypto: Crypto): Addresses {
 }
 
 /** Those that the network's roles call; what people alone call is tested on a real chain. */
-type Contracts = Readonly<Partial<Record<keyof Addresses, Functions>>>
+type Contracts = Readonly<Partial<Record<ContractName, Functions>>>
 
 function deploy(machine: Machine, config: FakeChainConfig, genesis: number) {
   const tokens = createTokens(machine)

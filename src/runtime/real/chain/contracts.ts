@@ -16,6 +16,7 @@ import { governedWeightsAbi } from '../../../protocol/abi/governed-weights.ts'
 import { marketAbi } from '../../../protocol/abi/market.ts'
 import { networkGovernorAbi } from '../../../protocol/abi/network-governor.ts'
 import { networkRegistryAbi } from '../../../protocol/abi/network-registry.ts'
+import { passkeyAccountAbi } from '../../../protocol/abi/passkey-account.ts'
 import { passkeyAccountsAbi } from '../../../protocol/abi/passkey-accounts.ts'
 import { pointersAbi } from '../../../protocol/abi/pointers.ts'
 import { rewardsDistributorAbi } from '../../../protocol/abi/rewards-distributor.ts'
@@ -26,12 +27,12 @@ import { storageProofsAbi } from '../../../protocol/abi/storage-proofs.ts'
 import { timelockAbi } from '../../../protocol/abi/timelock.ts'
 import { tokenAbi } from '../../../protocol/abi/token.ts'
 import { CairnError } from '../../../protocol/errors.ts'
-import type { Hex } from '../../../protocol/ids.ts'
-import { type Addresses, type ChainCall, CONTRACT_NAMES } from '../../chain.ts'
+import type { Address, Hex } from '../../../protocol/ids.ts'
+import { type Addresses, type ChainCall, CONTRACT_NAMES, type ContractName } from '../../chain.ts'
 import type { RawLog } from './rpc.ts'
 
 /** The interface of every contract, by its name in `Addresses`. */
-export const ABIS: { readonly [K in keyof Addresses]: Abi } = {
+export const ABIS: { readonly [K in ContractName]: Abi } = {
   token: tokenAbi,
   credits: creditsAbi,
   escrow: escrowAbi,
@@ -51,6 +52,7 @@ export const ABIS: { readonly [K in keyof Addresses]: Abi } = {
   weights: governedWeightsAbi,
   market: marketAbi,
   passkeys: passkeyAccountsAbi,
+  passkeyAccount: passkeyAccountAbi,
   timelock: timelockAbi,
   governor: networkGovernorAbi,
 }
@@ -77,6 +79,13 @@ function eventsOf(contract: keyof Addresses): ReadonlyMap<string, AbiEvent.AbiEv
   const made = new Map<string, AbiEvent.AbiEvent>(events)
   knownEvents.set(contract, made)
   return made
+}
+
+/** Where a call goes. Throws `CONFIG` for one of many contracts without its address. */
+export function targetOf(call: ChainCall, addresses: Addresses): Address {
+  if (call.at !== undefined) return call.at
+  if (call.contract !== 'passkeyAccount') return addresses[call.contract]
+  throw new CairnError('CONFIG', { what: `${call.contract}.${call.function}`, why: 'there are many of them', fix: 'say at which address' })
 }
 
 /** The call's ABI encoding. Throws `CONFIG` for a function or arguments that the contract does not have. */

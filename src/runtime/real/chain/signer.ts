@@ -1,5 +1,5 @@
 import type { Addresses, CallOutcome, ChainCall, ChainSigner } from '../../chain.ts'
-import { encodeCall } from './contracts.ts'
+import { encodeCall, targetOf } from './contracts.ts'
 import type { TxQueue } from './tx-queue.ts'
 
 /** Some ten blocks of the local chain, a few of a public one. */
@@ -13,7 +13,7 @@ export function createSigner(queue: TxQueue, addresses: Addresses): ChainSigner 
     async send(call: ChainCall, deadlineMs: number = SEND_MS): Promise<CallOutcome> {
       const data = encodeCall(call)
       const label = `${call.contract}.${call.function}`
-      return queue.submit({ to: addresses[call.contract], data, label, ...(call.key === undefined ? {} : { key: call.key }) }, deadlineMs)
+      return queue.submit({ to: targetOf(call, addresses), data, label, ...(call.key === undefined ? {} : { key: call.key }) }, deadlineMs)
     },
   }
 }
