@@ -256,6 +256,10 @@ contract NetworkRegistry is INetworkRegistry {
         return (p.minStake, uint40(p.thawWeeks) * 1 weeks, p.maxSlashBps, _isActive(net));
     }
 
+    function delegationRules(uint32 net) external view returns (bool active, uint8 ratio) {
+        return (_isActive(net), _params[net].delegationRatio);
+    }
+
     // --------------------------------------------------------------- private
 
     function _isActive(uint32 net) private view returns (bool) {

@@ -20,8 +20,8 @@ contract Staking is StakingSelf, StakingPools, StakingSlash {
     /// @param authority_ Timelock; zero in stage 1.
     /// @param slasher_ DisputeManager; zero in stage 1, where nothing slashes.
     constructor(IERC20 token_, INetworkRegistry registry_, address authority_, address slasher_)
-        StakingBase(token_, registry_)
-        StakingSlash(authority_, slasher_)
+        StakingBase(token_, registry_, authority_)
+        StakingSlash(slasher_)
     {}
 
     /// @inheritdoc IStaking

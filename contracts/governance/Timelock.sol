@@ -6,7 +6,8 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 /// @title Timelock: the authority of the contracts that have one, and the guardian's pause.
 /// @notice What governance decides waits here for at least the delay of construction, 7 days on a public chain; what each
 /// contract adds (14 days for an oracle, 10 weeks for a slasher) comes on top. The guardian can pause new commitments for
-/// 7 days and then not for 30: minting credits and opening leases ask `pausedUntil`, exits never do. It can move nothing.
+/// 7 days and then not for 30: minting credits, opening leases and staking ask `pausedUntil`, exits never do. It can move
+/// nothing.
 /// @dev The Governor alone proposes and cancels; anyone executes. There is no admin: roles change by a proposal.
 contract Timelock is TimelockController {
     /// @notice Longest pause.

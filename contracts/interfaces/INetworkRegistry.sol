@@ -131,4 +131,6 @@ interface INetworkRegistry {
         external
         view
         returns (uint128 minStake, uint40 thaw, uint16 maxSlashBps, bool active);
+    /// @return active Whether the network is open; ratio delegated stake at most, as a multiple of self stake.
+    function delegationRules(uint32 net) external view returns (bool active, uint8 ratio);
 }

@@ -21,6 +21,8 @@ abstract contract StakingBase is IStaking, Votes {
     /// @inheritdoc IStaking
     IERC20 public immutable token;
     INetworkRegistry public immutable registry;
+    /// May propose another slasher, and pause new stake for days if it is the Timelock; nothing else.
+    address public immutable authority;
 
     mapping(address operator => mapping(uint32 net => Provision)) internal _provisions;
     mapping(address operator => mapping(uint32 net => mapping(uint256 week => Bucket))) internal _buckets;
@@ -30,9 +32,10 @@ abstract contract StakingBase is IStaking, Votes {
     mapping(bytes32 poolKey => mapping(uint256 week => mapping(address delegator => uint128))) internal _thawing;
     mapping(address account => uint256) private _units;
 
-    constructor(IERC20 token_, INetworkRegistry registry_) EIP712("Cairn Staking", "1") {
+    constructor(IERC20 token_, INetworkRegistry registry_, address authority_) EIP712("Cairn Staking", "1") {
         token = token_;
         registry = registry_;
+        authority = authority_;
     }
 
     // ------------------------------------------------------------------ votes

@@ -7,6 +7,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
+import {Pause} from "../libraries/Pause.sol";
 import {Shares} from "../libraries/Shares.sol";
 import {ThawWeeks} from "../libraries/ThawWeeks.sol";
 import {StakingBase} from "./StakingBase.sol";
@@ -29,7 +30,9 @@ abstract contract StakingPools is StakingBase {
         returns (uint128 shares)
     {
         if (amount < MIN_DELEGATION) revert BelowMinimum(amount, MIN_DELEGATION);
-        if (!registry.isActive(net)) revert NetworkNotActive(net);
+        Pause.check(authority);
+        (bool active, uint8 ratio) = registry.delegationRules(net);
+        if (!active) revert NetworkNotActive(net);
         Provision storage p = _provisions[operator][net];
         uint32 nonce = p.nonce;
         bytes32 key = _poolKey(operator, net, nonce);
@@ -39,7 +42,7 @@ abstract contract StakingPools is StakingBase {
         shares = Shares.toShares(amount, tokens, pool.shares);
         // Zero shares would be a gift to the others.
         if (shares == 0 || shares < minShares) revert SlippageExceeded(shares, minShares);
-        _requireRatio(net, p.active, uint256(tokens) + amount);
+        _requireRatio(p.active, ratio, uint256(tokens) + amount);
         pool.tokens = tokens + amount;
         pool.shares += shares;
         _changePosition(key, _positions[key][msg.sender].shares + shares);
@@ -125,8 +128,8 @@ abstract contract StakingPools is StakingBase {
     }
 
     /// @dev Delegators follow their operator's own risk: they may not stake more than a multiple of it.
-    function _requireRatio(uint32 net, uint128 self, uint256 delegated) private view {
-        uint256 limit = uint256(self) * registry.params(net).delegationRatio;
+    function _requireRatio(uint128 self, uint8 ratio, uint256 delegated) private pure {
+        uint256 limit = uint256(self) * ratio;
         if (delegated > limit) revert OverDelegated(delegated, limit);
     }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
+import {Pause} from "../libraries/Pause.sol";
 import {ThawWeeks} from "../libraries/ThawWeeks.sol";
 import {StakingBase} from "./StakingBase.sol";
 
@@ -51,6 +52,7 @@ abstract contract StakingSelf is StakingBase {
     }
 
     function _bond(address operator, uint32 net, uint128 amount) private {
+        Pause.check(authority);
         if (amount == 0) revert ZeroAmount();
         (uint128 minStake,,, bool active) = registry.stakeRules(net);
         if (!active) revert NetworkNotActive(net);

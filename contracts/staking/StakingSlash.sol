@@ -21,9 +21,6 @@ abstract contract StakingSlash is StakingBase {
     /// Longer than every thaw: whoever distrusts a new slasher is out before it has power.
     uint40 public constant SLASHER_DELAY = 10 weeks;
 
-    /// May propose another slasher; the Timelock later, nobody (zero) in stage 1.
-    address public immutable authority;
-
     address public slasher;
     address public proposedSlasher;
     uint40 public slasherReadyAt;
@@ -41,8 +38,7 @@ abstract contract StakingSlash is StakingBase {
         uint128 fromThawing;
     }
 
-    constructor(address authority_, address slasher_) {
-        authority = authority_;
+    constructor(address slasher_) {
         slasher = slasher_;
     }
 

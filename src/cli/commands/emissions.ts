@@ -15,6 +15,7 @@ export function addEmissions(program: Command): void {
     .action((options) => ends(verbs().then((verb) => verb.showEmissions(options))))
   examples(show, 'cairn emissions show', 'cairn emissions show --periods 57 --json')
   const settle = forNet(signs(common(noun.command('settle')), 'holder'))
+    .option('--periods <n>', 'how many of the last days', integer(1, 56), 56)
     .description('count this network’s burned fees of the days that are over, and close those; anybody may')
     .action((options) => ends(verbs().then((verb) => verb.settleEmissions(options))))
   examples(settle, 'cairn emissions settle', 'cairn emissions settle --as key:wallet.key --yes --json')

@@ -72,6 +72,11 @@ export const mint = (sum: string, options: TradeOptions): Promise<Exit> =>
     const slippage = slippageOf(options.slippage)
     const signer = await openActor(desk, place, options.as)
     const to = options.to === undefined ? signer.account : await accountNamed(desk.crypto, place, options.to)
+    const state = await creditsState(desk)
+    if (!state.priced) {
+      const fix = 'wait for one; whoever holds credits can spend them, and withdraw what is in Escrow'
+      throw new CairnError('CONFIG', { what: 'buying credits', why: 'there is no price', fix })
+    }
     const tokens = await desk.contracts.number('credits', 'quoteMint', credits)
     const maxTokens = (tokens * (BPS + slippage)) / BPS
     const spender = desk.access.view.addresses.credits

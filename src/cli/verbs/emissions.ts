@@ -108,11 +108,11 @@ export const showEmissions = (options: LookOptions & NetOption & { readonly peri
   })
 
 /** Counts this network's fees of the days that are over, and closes those whose counting is. */
-export const settleEmissions = (options: SignOptions & NetOption): Promise<Exit> =>
+export const settleEmissions = (options: SignOptions & NetOption & { readonly periods: number }): Promise<Exit> =>
   atDesk<Exit>(options, async (desk, place) => {
     const signer = await openActor(desk, place, options.as)
     const net = netOf(desk, options)
-    const periods = await claimable(desk, CLAIM_PERIODS)
+    const periods = await claimable(desk, options.periods)
     const current = await currentPeriod(desk)
     const steps: Step[] = []
     const counted: number[] = []

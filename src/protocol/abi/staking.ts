@@ -20,6 +20,7 @@ export const stakingAbi = [
   {"type":"error","name":"NothingProposed","inputs":[]},
   {"type":"error","name":"NothingToWithdraw","inputs":[]},
   {"type":"error","name":"OverDelegated","inputs":[{"name":"delegated","type":"uint256"},{"name":"limit","type":"uint256"}]},
+  {"type":"error","name":"Paused","inputs":[{"name":"until","type":"uint256"}]},
   {"type":"error","name":"ReporterTooHigh","inputs":[{"name":"reporterAmount","type":"uint128"},{"name":"amount","type":"uint128"}]},
   {"type":"error","name":"SafeCastOverflowedUintDowncast","inputs":[{"name":"bits","type":"uint8"},{"name":"value","type":"uint256"}]},
   {"type":"error","name":"SafeERC20FailedOperation","inputs":[{"name":"token","type":"address"}]},
