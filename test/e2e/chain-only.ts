@@ -71,13 +71,14 @@ export async function startChainOnly(nodes: number): Promise<ChainOnly> {
       sessionKey: key(),
       gatewayKey: key(),
       verifierKey: key(),
+      moreVerifiers: [],
       accessKey: 'none',
       secretKey: 'none',
       nodes: Array.from({ length: nodes }, (_, i) => ({ port: 1 + i, deviceKey: key(), transportKey: key() })),
       net: null,
     }
     const database = openDatabase(':memory:')
-    const made = await setUp({ folder, rpc: anvil.url, clock, log, crypto, database }, drawn)
+    const made = await setUp({ folder, rpc: anvil.url, clock, log, crypto, database, nominates: false }, drawn)
     const { chain, chainId, addresses } = made.deployment
     const plan = { ...drawn, net: made.net }
     await writePlan(folder, plan)
