@@ -253,6 +253,8 @@ export interface ChainView extends JudgesView {
   escrow(owner: Account, asset: Address): { available: bigint; thawing: bigint; earned: bigint }
   pointer(account: Account): PointerRow | null
   evidence(net: NetworkId, epoch: Epoch): readonly EvidenceCommit[]
+  /** Epochs from `from` on for which somebody committed evidence, in order. */
+  evidenceFrom(net: NetworkId, from: Epoch): readonly Epoch[]
   /** Hash that a verifier committed for its nonce of an epoch, or null. */
   nonceCommit(net: NetworkId, epoch: Epoch, verifier: Account): Digest | null
   roots(net: NetworkId): readonly RootRow[]

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, openSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Account, DeviceId, Hex } from '../../src/protocol/ids.ts'
@@ -20,12 +20,14 @@ const READY_MS = 240_000
 const STOP_MS = 30_000
 const POLL_MS = 200
 
-export type Party = 'gateway' | 'verifier' | 'chain' | `node ${number}`
+/** Verifiers beside the first are counted from 2. */
+export type Party = 'gateway' | 'verifier' | `verifier ${number}` | 'chain' | `node ${number}`
 
 interface Facts {
   readonly s3: { readonly endpoint: string; readonly accessKey: string; readonly secretKey: string; readonly region: string }
   readonly chain: { readonly rpc: string }
   readonly nodes: readonly { readonly id: DeviceId; readonly operator: Account }[]
+  readonly verifiers: readonly { readonly account: Account }[]
 }
 
 export interface TestNetwork {
@@ -33,6 +35,7 @@ export interface TestNetwork {
   readonly s3: S3Endpoint
   readonly rpc: Hex | string
   readonly nodes: Facts['nodes']
+  readonly verifiers: Facts['verifiers']
   /** Process id of a party now; null while it is not running. */
   pid(party: Party): number | null
   /** `kill -9`. Resolves when the process is gone; false when it was not running. */
@@ -42,6 +45,11 @@ export interface TestNetwork {
   resumePaused(party: Party): void
   /** Starts a node that was killed, as `cairn run node` in its folder. */
   startNode(index: number): Promise<void>
+  /** `kill -9` of a party that is not started again until `unpark`, since its configuration is put aside. */
+  park(party: Party): Promise<void>
+  unpark(party: Party): Promise<void>
+  /** Runs another daemon on a copy of a parked party's folder and says where that is. */
+  impersonate(party: Party, program: string, env: Readonly<Record<string, string>>): Promise<string>
   /** The gateway is killed and what it needs to start again is deleted; its books stay to be read. */
   loseGateway(): Promise<void>
   /** `kill -9` of every process at once, the one that supervises them included. */
@@ -59,18 +67,21 @@ export interface TestNetwork {
 export interface NetworkOptions {
   readonly nodes?: number
   readonly epochSeconds?: number
+  /** Four and more sign roots by quorum. */
+  readonly verifiers?: number
 }
 
 export async function startNetwork(options: NetworkOptions = {}): Promise<TestNetwork> {
   const folder = await mkdtemp(join(tmpdir(), 'cairn-e2e-'))
-  const { nodes = 8, epochSeconds = 60 } = options
+  const { nodes = 8, epochSeconds = 60, verifiers = 1 } = options
   const loose: ChildProcess[] = []
   let up: ChildProcess | null = null
   let facts: Facts | null = null
 
   const launch = async (): Promise<void> => {
     const errors = join(folder, 'up.log')
-    const args = [MAIN, 'up', '--json', '--data', folder, '--nodes', String(nodes), '--epoch-seconds', String(epochSeconds)]
+    const sizes = ['--nodes', String(nodes), '--epoch-seconds', String(epochSeconds), '--verifiers', String(verifiers)]
+    const args = [MAIN, 'up', '--json', '--data', folder, ...sizes]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', openSync(errors, 'a')] })
     up = child
     endWithUs(child)
@@ -83,8 +94,10 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
   }
   const marks = (party: Party): readonly string[] => {
     if (party === 'chain') return [join(folder, 'chain', 'state.json')]
-    return ['run', party.startsWith('node') ? join(folder, 'nodes', party.slice(5)) : join(folder, party)]
+    const [kind = '', number] = party.split(' ')
+    return ['run', number === undefined ? join(folder, kind) : join(folder, `${kind}s`, number)]
   }
+  const configOf = (party: Party): string => join(marks(party)[1] ?? folder, 'config.json')
   const pid = (party: Party): number | null => {
     const wanted = marks(party)
     const found = processes().find(({ args }) => wanted.every((mark) => args.includes(mark)))
@@ -111,6 +124,9 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     get nodes() {
       return present(facts).nodes
     },
+    get verifiers() {
+      return present(facts).verifiers
+    },
     pid,
     async kill(...parties) {
       const pids = parties.map(pid).filter((one) => one !== null)
@@ -129,6 +145,25 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
       endWithUs(child)
       await firstLine(child, READY_MS)
       child.stdout?.resume()
+    },
+    async park(party) {
+      await rename(configOf(party), `${configOf(party)}.parked`)
+      await network.kill(party)
+    },
+    unpark: (party) => rename(`${configOf(party)}.parked`, configOf(party)),
+    async impersonate(party, program, env) {
+      const data = join(folder, `as ${party}`)
+      await cp(dirname(configOf(party)), data, { recursive: true })
+      await rename(join(data, 'config.json.parked'), join(data, 'config.json'))
+      const child = spawn(process.execPath, [program, '--data', data], {
+        stdio: ['ignore', 'pipe', openSync(join(data, 'log.jsonl'), 'a')],
+        env: { ...process.env, ...env },
+      })
+      loose.push(child)
+      endWithUs(child)
+      await firstLine(child, READY_MS)
+      child.stdout?.resume()
+      return data
     },
     async loseGateway() {
       await rm(join(folder, 'gateway', 'config.json'), { force: true })

@@ -1,10 +1,11 @@
 /** `cairn run verifier`: challenges providers, commits the evidence, settles epochs and publishes roots. */
-import { bytesOf, type PeerId } from '../../protocol/ids.ts'
+import { type Account, bytesOf, type NetworkId, networkId, type PeerId } from '../../protocol/ids.ts'
 import { peerId, peerIdOf } from '../../protocol/peer-id.ts'
 import type { Kind, Resource, Visit } from '../../resources/resource.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { openTicketDesk } from '../../resources/tickets.ts'
 import { openBook, runVerifier } from '../../roles/verifier/index.ts'
+import type { ChainView } from '../../runtime/chain.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
 import { readConfig, verifierConfig } from '../config.ts'
@@ -16,7 +17,8 @@ const CHAIN_MS = 60_000
 /** Of its status; everything is in `cairn epoch list`. */
 const EPOCHS_SHOWN = 16
 
-export async function verifierDaemon(folder: string): Promise<never> {
+/** @param resource What it verifies by. Tests give a bent one: every resource is a Resource of some kind, whatever it says. */
+export async function verifierDaemon(folder: string, resource = storage as unknown as Resource<Kind>): Promise<never> {
   const config = await readConfig(folder, verifierConfig)
   return runDaemon(async (life) => {
     const world = await openWorld({ folder, ...config, listen: { host: config.host, port: config.port } })
@@ -45,8 +47,7 @@ export async function verifierDaemon(folder: string): Promise<never> {
     const running = runVerifier(
       {
         rt: { ...world, chain, peerOf, visit, tickets },
-        // Every resource is a Resource of some kind; the verifier needs to know no more of it.
-        resource: storage as unknown as Resource<Kind>,
+        resource,
         net: world.net,
         book,
         signer,
@@ -72,7 +73,7 @@ export async function verifierDaemon(folder: string): Promise<never> {
       http: createHttpServer(world.log),
       port: config.adminPort,
       metrics: world.metrics,
-      ready: () => (chain.degraded() ? ['the chain is away'] : []),
+      ready: () => (chain.degraded() ? ['the chain is away'] : whyNoSignature(chain, world.net, signer.account)),
       status: async () => ({
         account: signer.account,
         net: world.net,
@@ -87,4 +88,13 @@ export async function verifierDaemon(folder: string): Promise<never> {
       await world.close()
     }
   })
+}
+
+/** Why a verifier of a network whose roots a quorum signs does not sign this week; empty when it does. */
+function whyNoSignature(chain: ChainView, net: NetworkId, own: Account): readonly string[] {
+  const network = chain.network(net)
+  if (network === null || network.publisher !== chain.addresses.quorum) return []
+  const set = chain.rootSet(networkId(network.verifierNet))
+  if (set === null || set.total === 0n) return ['no set of verifiers signs this week']
+  return set.members.some(({ account }) => account === own) ? [] : ['it is not in the set of verifiers that signs this week']
 }

@@ -10,8 +10,10 @@ import type { ChainHead, RootRow } from '../../runtime/chain.ts'
 import { firstDifference } from '../auditor/index.ts'
 import { loadEvidence, loadFile, readSettlement, settleEpoch, type VerifierParts } from './settle-epoch.ts'
 
-/** Epochs without a root that are looked through for evidence: six weeks of hours. */
-const LOOK_BACK = 1_000
+/** Rows whose end is written down; older ones have theirs. */
+const LOOK_BACK = 256
+/** Epochs settled in a row, after a long time without roots, before what is new on the chain is looked at again. */
+const SETTLED_AT_ONCE = 64
 
 export interface Unpublished {
   /** Settles what can be. The newest settlement that is above every root; null when there is none, or none can be made now. */
@@ -47,6 +49,7 @@ export function createUnpublished(parts: VerifierParts): Unpublished {
   /** Every epoch before this one is settled, or has nothing to settle. */
   let next = epochOf(0)
   let followed: Digest | null = null
+  let fresh = true
   let read: Newest | null = null
 
   const seconds = (): number => rt.chain.network(net)?.epochSeconds ?? 1
@@ -70,7 +73,8 @@ export function createUnpublished(parts: VerifierParts): Unpublished {
   /** Makes the settlement behind the last root that stands the one to add to. False while it is not to be had. */
   async function follow(root: RootRow): Promise<boolean> {
     if (followed === root.dataHash) return true
-    const own = book.get(root.epoch)?.settlement ?? null
+    const row = book.get(root.epoch)
+    const own = row?.settlement ?? null
     if (own !== root.dataHash) {
       const bytes = await loadFile(parts, root.dataHash)
       if (bytes === null) {
@@ -83,8 +87,8 @@ export function createUnpublished(parts: VerifierParts): Unpublished {
       }
       again(root.epoch)
       book.adopt(root.epoch, root.dataHash)
-    } else book.mark(root.epoch, 'published')
-    for (const row of book.epochs(LOOK_BACK)) if (row.state === 'settled' && row.epoch < root.epoch) book.mark(row.epoch, 'superseded')
+    } else if (row?.state !== 'adopted') book.mark(root.epoch, 'published')
+    for (const { epoch, state } of book.epochs(LOOK_BACK)) if (state === 'settled' && epoch < root.epoch) book.mark(epoch, 'superseded')
     for (const epoch of absent.keys()) if (epoch <= root.epoch) absent.delete(epoch)
     next = epochOf(root.epoch + 1)
     followed = root.dataHash
@@ -105,19 +109,21 @@ export function createUnpublished(parts: VerifierParts): Unpublished {
   }
 
   async function settleAll(head: ChainHead): Promise<void> {
-    const current = Math.floor(head.timestamp / seconds())
-    next = epochOf(Math.max(next, current - LOOK_BACK))
-    for (; next < current && head.timestamp >= epochTimes(seconds(), next).cutoff; next = epochOf(next + 1)) {
-      const row = book.get(next)
-      if (row?.settlement != null || row?.state === 'void' || row?.state === 'missed') continue
-      if (rt.chain.evidence(net, next).length === 0) {
-        book.mark(next, 'missed')
-        continue
+    const isOver = (epoch: Epoch): boolean => head.timestamp >= epochTimes(seconds(), epoch).cutoff
+    for (const { epoch, state } of book.epochs(LOOK_BACK)) {
+      if ((state === 'committed' || state === 'collected') && isOver(epoch) && rt.chain.evidence(net, epoch).length === 0) {
+        book.mark(epoch, 'missed')
       }
-      const attempt = attemptOf(next, head)
-      const outcome = await settleEpoch(parts, next, attempt === 0)
-      if (outcome.is === 'waiting') return
-      if (outcome.is === 'settled' && outcome.absent.length > 0) absent.set(next, { names: outcome.absent, attempt })
+    }
+    for (const epoch of rt.chain.evidenceFrom(net, next).slice(0, SETTLED_AT_ONCE)) {
+      if (!isOver(epoch)) return
+      if (book.get(epoch)?.settlement == null) {
+        const attempt = attemptOf(epoch, head)
+        const outcome = await settleEpoch(parts, epoch, attempt === 0)
+        if (outcome.is === 'waiting') return
+        if (outcome.is === 'settled' && outcome.absent.length > 0) absent.set(epoch, { names: outcome.absent, attempt })
+      }
+      next = epochOf(epoch + 1)
     }
   }
 
@@ -127,6 +133,9 @@ export function createUnpublished(parts: VerifierParts): Unpublished {
       disown(roots)
       const last = roots.findLast(stands) ?? null
       if (last !== null && !(await follow(last))) return null
+      // Which evidence was not to be had is not written down, so what is above the roots is settled anew after a start.
+      if (fresh) again(next)
+      fresh = false
       await lookAgain(head)
       await settleAll(head)
       const newest = book.lastSettled(next)

@@ -10,6 +10,7 @@ export interface RewardsIndex {
   claimed(net: NetworkId, asset: Address, account: Account): bigint
   pot(net: NetworkId, asset: Address, now: number): { funded: bigint; allocated: bigint; claimed: bigint }
   evidence(net: NetworkId, epoch: Epoch): readonly EvidenceCommit[]
+  evidenceFrom(net: NetworkId, from: Epoch): readonly Epoch[]
   nonceCommit(net: NetworkId, epoch: Epoch, verifier: Account): Digest | null
 }
 
@@ -30,6 +31,8 @@ export function createRewardsIndex(): RewardsIndex {
   const potsOf = new Map<NetworkId, Set<string>>()
   const claims = new Map<string, bigint>()
   const commits = new Map<string, EvidenceCommit[]>()
+  /** In order: EvidenceLog takes an epoch's evidence in the epoch after it only. */
+  const committed = new Map<NetworkId, Epoch[]>()
   const nonces = new Map<string, Digest>()
 
   function potOf(net: NetworkId, asset: Address): Pot {
@@ -116,6 +119,9 @@ export function createRewardsIndex(): RewardsIndex {
     const rows = commits.get(at) ?? []
     rows.push({ net, epoch: of, verifier, digest: digestIn(args, 'sha256Digest'), bytes: Number(bigintIn(args, 'size')), block })
     commits.set(at, rows)
+    const epochs = committed.get(net) ?? []
+    if (epochs.at(-1) !== of) epochs.push(of)
+    committed.set(net, epochs)
   }
 
   return {
@@ -137,6 +143,10 @@ export function createRewardsIndex(): RewardsIndex {
       let allocated = 0n
       for (const row of found.roots) if (stateAt(row, now) === 'active' && row.total > allocated) allocated = row.total
       return { funded: found.funded, allocated, claimed: found.claimed }
+    },
+    evidenceFrom(net, from) {
+      const epochs = committed.get(net) ?? []
+      return epochs.slice(epochs.findLastIndex((epoch) => epoch < from) + 1)
     },
     evidence: (net, of) => commits.get(`${net} ${of}`) ?? [],
     nonceCommit: (net, of, verifier) => nonces.get(`${net} ${of} ${verifier}`) ?? null,

@@ -139,6 +139,7 @@ function stageChain(customers: readonly Key[]): ChainView {
     disputes: () => [],
     punished: () => [],
     rootSet: () => null,
+    evidenceFrom: () => [],
     nominated: () => 0n,
     claimed: () => 0n,
     pot: () => ({ funded: 0n, allocated: 0n, claimed: 0n }),

@@ -184,6 +184,7 @@ function createTestChain(): TestChain {
     disputes: () => [],
     punished: () => [],
     rootSet: () => null,
+    evidenceFrom: () => [],
     nominated: () => 0n,
     claimed: () => 0n,
     pot: none,

@@ -289,6 +289,7 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     disputes: () => [],
     punished: () => [],
     rootSet: () => null,
+    evidenceFrom: () => [],
     nominated: () => 0n,
     claimed: () => 0n,
     pot: unused,
