@@ -201,7 +201,11 @@ export const faultSilent = (id: bigint, options: SignOptions): Promise<Exit> =>
     const { ready, readyAt, readyBlock } = await readiness(desk, row)
     if (!ready) {
       const why = `its provider may answer until ${new Date(readyAt * 1000).toISOString()} and block ${readyBlock}`
-      throw new CairnError('CONFIG', { what: `demand ${id}`, why, fix: 'wait; on a local chain, `cairn chain warp`' })
+      throw new CairnError('CONFIG', {
+        what: `demand ${id}`,
+        why,
+        fix: 'wait: it takes blocks besides time, so that a chain that stood still condemns nobody',
+      })
     }
     const signer = await openActor(desk, place, options.as)
     const send: Step['send'] = (o) => faultDemand(signer, { id, head: row.head }, o)

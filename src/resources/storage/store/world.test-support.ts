@@ -30,7 +30,7 @@ import type { Slab } from '../kernel/kernel.ts'
 import { LOCAL_REDUNDANCY, type Redundancy } from '../layout.ts'
 import { storageReply } from '../messages.ts'
 import type { BodySource, PutRequest, Tenant } from '../object-store.ts'
-import { openStorageProvider } from '../provide.ts'
+import { openStorageProvider, type StorageProvider } from '../provide.ts'
 import type { PlacedPiece } from './records.ts'
 import type { Corrupt } from './repair.ts'
 import { createServed } from './served.ts'
@@ -66,6 +66,7 @@ export interface Node {
   readonly id: DeviceId
   readonly peer: PeerId
   readonly owner: Account
+  readonly provider: StorageProvider
   readonly fault: Fault
   /** Nothing reaches it until `heal`. */
   cut(): void
@@ -170,7 +171,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
       endpoint: network.addresses[0] ?? '',
       status: 'active',
     })
-    await openStorageProvider({
+    const provider = await openStorageProvider({
       runtime: createFakeRuntime({ prng: prng.fork(`node ${n}`), compute, clock, crypto }),
       disk: createFakeDisk({ prng: prng.fork(`disk ${n}`) }),
       database: openDatabase(':memory:'),
@@ -187,7 +188,15 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
         throw error
       },
     })
-    nodes.push({ id, peer, owner: operator.account, fault, cut: () => hub.cut(gatewayPeer, peer), heal: () => hub.heal(gatewayPeer, peer) })
+    nodes.push({
+      id,
+      peer,
+      owner: operator.account,
+      provider,
+      fault,
+      cut: () => hub.cut(gatewayPeer, peer),
+      heal: () => hub.heal(gatewayPeer, peer),
+    })
   }
 
   async function gateway(
