@@ -29,7 +29,7 @@ const NETWORK_FEE_BPS = 100n
 const PROTOCOL_FEE_BPS = 100n
 
 let chain: ChainFolder
-const accountOf = (index: number): Account => chain.network.keys.wallet(index).account
+const accountOf = (index: number): Account => chain.keys.wallet(index).account
 const customer = (): Account => accountOf(ACCOUNT.customer)
 const operator = (n: number): Account => accountOf(ACCOUNT.operator(n - 1))
 
@@ -40,7 +40,7 @@ after(() => chain?.close())
 
 /** Escrow's books of an account in credits, from storage. */
 async function books(owner: Account): Promise<{ available: bigint; earned: bigint }> {
-  const { credits } = chain.network.deployment.addresses
+  const { credits } = chain.deployment.addresses
   const read = (await chain.contracts.read('escrow', 'account', owner, credits)) as { available: bigint; earned: bigint }
   return { available: read.available, earned: read.earned }
 }
@@ -177,7 +177,7 @@ async function moneyless(name: string, tokens: bigint): Promise<{ as: string; ac
 const CAIRN = 10n ** 18n
 const tokensOf = (owner: Account): Promise<bigint> => chain.contracts.number('token', 'balanceOf', owner)
 async function tokensInEscrow(owner: Account): Promise<bigint> {
-  const { token } = chain.network.deployment.addresses
+  const { token } = chain.deployment.addresses
   return ((await chain.contracts.read('escrow', 'account', owner, token)) as { available: bigint }).available
 }
 
@@ -212,7 +212,7 @@ describe('wallets without coins', { timeout: 240_000 }, () => {
     assert.equal(await tokensOf(someone.account), 14n * CAIRN + CAIRN / 2n)
     assert.equal(await chain.rpc.balance(someone.account), 0n)
     assert.equal(await chain.contracts.read('delegations', 'isActive', someone.account, session, 7), true)
-    const { token } = chain.network.deployment.addresses
+    const { token } = chain.deployment.addresses
     const usage = (await chain.contracts.read('escrow', 'keyUsage', someone.account, session, token)) as { limit: bigint }
     assert.equal(usage.limit, 7n * CAIRN)
     const again = await chain.ask<{ error: string }>(2, 'wallet', 'submit', out, '--as', 'operator:1', '--yes')
@@ -239,7 +239,7 @@ describe('wallets without coins', { timeout: 240_000 }, () => {
     assert.equal(await tokensInEscrow(operator(3)), 3n * CAIRN)
     assert.equal(await tokensOf(operator(3)), before - 3n * CAIRN)
     assert.equal(await chain.rpc.nonce(operator(3), 'latest'), nonce + 1)
-    const { token, escrow } = chain.network.deployment.addresses
+    const { token, escrow } = chain.deployment.addresses
     assert.equal(await chain.contracts.number('token', 'allowance', operator(3), escrow), 0n, `no allowance of ${token} is left`)
   })
 })
@@ -298,15 +298,15 @@ describe('an account of a passkey', { timeout: 240_000 }, () => {
     await chain.ask(0, ...submit)
     assert.equal(await tokensOf(customer()), before + granted)
     assert.equal(await tokensOf(account), 0n)
-    const { token } = chain.network.deployment.addresses
-    assert.equal(await chain.contracts.number('rewards', 'claimedOf', chain.network.net, token, account), granted)
+    const { token } = chain.deployment.addresses
+    assert.equal(await chain.contracts.number('rewards', 'claimedOf', chain.net, token, account), granted)
     assert.equal((await show()).nonce, '2')
     await chain.ask(1, 'wallet', 'passkey', 'claim', '--yes')
     await chain.ask(2, ...submit)
   })
 
   test('what people sign is hashed by the contracts as by this code', async () => {
-    const { addresses, chainId } = chain.network.deployment
+    const { addresses, chainId } = chain.deployment
     const { contracts } = chain
     const fill = (bytes: number) => `0x${toHex(randomBytes(bytes))}` as const
     const hexOf = (bytes: Uint8Array): string => `0x${toHex(bytes)}`
@@ -340,7 +340,7 @@ describe('an account of a passkey', { timeout: 240_000 }, () => {
     }
     const says = (signature: Hex) =>
       chain.contracts.readAt(address(account), 'passkeyAccount', 'isValidSignature', digestOf(hash), signature)
-    assert.equal(await says(assertion(messageHash(crypto, chain.network.deployment.chainId, account, hash))), '0x1626ba7e')
+    assert.equal(await says(assertion(messageHash(crypto, chain.deployment.chainId, account, hash))), '0x1626ba7e')
     assert.equal(await says(assertion(hash)), '0xffffffff')
     const signer: Hex = `0x${toHex(passkeySigner(passkey))}`
     assert.equal(await chain.contracts.read('devices', 'verify', signer, digestOf(hash), assertion(hash)), true)
@@ -350,8 +350,8 @@ describe('an account of a passkey', { timeout: 240_000 }, () => {
 
 /** A settlement that grants `account` a reward, where the network's verifier keeps its own, and its root on chain. */
 async function publish(account: Account, amount: bigint): Promise<void> {
-  const { addresses, chainId } = chain.network.deployment
-  const net = networkId(chain.network.net)
+  const { addresses, chainId } = chain.deployment
+  const net = networkId(chain.net)
   const others = [customer(), operator(1)].map((owner, i) => ({ account: owner, cumulative: BigInt(i) + 5n, channels: [] }))
   const owners = [{ account, cumulative: amount, channels: [] }, ...others].sort((a, b) => (a.account < b.account ? -1 : 1))
   const total = owners.reduce((sum, owner) => sum + owner.cumulative, 0n)
@@ -365,7 +365,7 @@ async function publish(account: Account, amount: bigint): Promise<void> {
   await writeFile(join(folder, dataHash.slice(2)), bytes)
   const message = { net, asset: addresses.token, epoch, attempt: 0, setId: 0, root, total, dataHash }
   const hash = typedDataHash(crypto, domainSeparator(crypto, rootDomain(chainId, addresses.publisher)), ROOT, message)
-  const signature = `0x${toHex(crypto.secp256k1.sign(chain.network.keys.wallet(ACCOUNT.verifier).secret, hash))}`
+  const signature = `0x${toHex(crypto.secp256k1.sign(chain.keys.wallet(ACCOUNT.verifier).secret, hash))}`
   await chain.send(ACCOUNT.verifier, { contract: 'publisher', function: 'publish', args: [message, signature] })
   await chain.warp(120)
 }
