@@ -14,7 +14,7 @@ import { startNetwork, type TestNetwork, until } from './network.ts'
 import { type Customer, createCustomer } from './objects.ts'
 
 const NET = networkId(2)
-const EPOCH_SECONDS = 10
+const EPOCH_SECONDS = 12
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const LIAR = fileURLToPath(new URL('./liar.ts', import.meta.url))
 /** Many epochs: a machine under load misses some, which costs time and no promise. */
