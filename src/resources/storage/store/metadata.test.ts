@@ -57,6 +57,13 @@ const contents = ({ database }: ReturnType<typeof open>) => ({
   pieces: database.prepare('SELECT id, segment, shard, device, size, root FROM pieces ORDER BY id').all(),
 })
 
+test('opening the tables beside a gateway leaves what its writes have staged', () => {
+  const { database, metadata } = open()
+  const segment = segmentOf()
+  database.transaction(() => metadata.segments.stage(segment))
+  assert.notEqual(openMetadata(database).segments.get(segment.id), null)
+})
+
 test('a listing is what walking over all keys gives, page after page', () => {
   const key = fc.stringMatching(/^[ab/]{1,5}$/)
   fc.assert(

@@ -87,8 +87,6 @@ export const segmentsOf = (parts: readonly PartRecord[]): readonly SegmentRecord
 export function openMetadata(database: Database): Metadata {
   openTables(database)
   const segments = openSegmentTable(database)
-  // Nobody writes yet: what was staged belongs to writes that a crash ended.
-  database.transaction(() => segments.dropStaged(null))
   const sql = {
     bucket: database.prepare('SELECT * FROM buckets WHERE name = ?'),
     buckets: database.prepare('SELECT * FROM buckets WHERE account = ? ORDER BY name'),

@@ -51,7 +51,16 @@ export function openStore(at: StoreContext, database: Database, options: StoreOp
   const uploads = openUploads(database, metadata.segments)
   const committer = createCommitter(at.clock, metadata, log)
   const parts: StoreParts = { ...writing, keyring, database, metadata, uploads, committer, log, reading, sync: options.sync }
-  return { ...parts, objects: createObjects(parts), run: (signal) => log.run(signal) }
+  return {
+    ...parts,
+    objects: createObjects(parts),
+    run(signal) {
+      // Nobody writes yet: what is staged belongs to writes that a crash ended. Not where the tables are opened, which
+      // others do beside a running gateway.
+      database.transaction(() => metadata.segments.dropStaged(null))
+      return log.run(signal)
+    },
+  }
 }
 
 function createObjects(parts: StoreParts): ObjectStore {
