@@ -3,6 +3,7 @@
  * the tests whose path contains it: `./cairn test disk`; `./cairn test edr` is the contracts on their second engine. The exit
  * code is 1 when anything failed.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync, readdirSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -17,14 +18,14 @@ const STEP_MS_MAX = 20 * 60_000
 const TEST_MS_MAX = 5 * 60_000
 /** Test files that run at once: more than the cores of a small machine makes timings unsteady and nothing faster. */
 const TEST_CONCURRENCY = 2
-/** Tests that start chains, whole networks or clients of their own: two at a time, since they mostly wait for epochs to end. */
+/** Tests that start chains, whole networks or clients of their own: three at a time, since they mostly wait for epochs to end. */
 const WHOLE = [
   /^test\/(e2e|clients)\//,
   /^test\/(simulation|chain-differential)\.test\.ts$/,
   /\.e2e\.test\.ts$/,
   /^src\/runtime\/real\/chain\//,
 ]
-const WHOLE_CONCURRENCY = 2
+const WHOLE_CONCURRENCY = 3
 /** A whole network takes its time to start, to settle epochs and to stop. */
 const WHOLE_MS_MAX = 10 * 60_000
 
@@ -50,6 +51,24 @@ interface Ran {
   readonly counts: readonly string[]
 }
 
+/** What a step in the background prints is kept until it is over, so that two steps never mix. */
+const kept = new AsyncLocalStorage<(Buffer | string)[]>()
+
+function print(chunk: Buffer | string, background = kept.getStore()): void {
+  if (background === undefined) process.stdout.write(chunk)
+  else background.push(chunk)
+}
+
+/** Does `work` beside what follows; awaiting the result shows what it printed. */
+function inBackground(work: () => Promise<void>): () => Promise<void> {
+  const chunks: (Buffer | string)[] = []
+  const done = kept.run(chunks, work)
+  return async () => {
+    await done
+    for (const chunk of chunks) process.stdout.write(chunk)
+  }
+}
+
 /** Runs a program with its output shown as it comes. The Node that runs this comes first on its PATH. */
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
   const path = [dirname(process.execPath), process.env.PATH ?? '/usr/bin:/bin'].join(delimiter)
@@ -60,15 +79,16 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
     timeout: STEP_MS_MAX,
     killSignal: 'SIGKILL',
   })
+  const background = kept.getStore()
   const counts: string[] = []
   let partial = ''
   child.stdout.on('data', (chunk: Buffer) => {
-    process.stdout.write(chunk)
+    print(chunk, background)
     const lines = (partial + chunk.toString('utf8')).split('\n')
     partial = lines.pop() ?? ''
     counts.push(...lines.filter((line) => line.startsWith('ℹ ')))
   })
-  child.stderr.pipe(process.stderr, { end: false })
+  child.stderr.on('data', (chunk: Buffer) => print(chunk, background))
   return new Promise((resolve) => {
     child.on('error', (error) => {
       process.stderr.write(`${program}: ${error.message}\n`)
@@ -126,7 +146,7 @@ async function testContracts(): Promise<{ ok: boolean; note: string }> {
 
 /** The same tests on another EVM, of what forge has just compiled. */
 async function testContractsAgain(): Promise<{ ok: boolean; note: string }> {
-  const { ok } = await run(process.execPath, ['scripts/test-edr.ts'])
+  const { ok } = await run('sh', ['-c', 'node scripts/install-edr.ts && node scripts/test-edr.ts'])
   return { ok, note: 'gas compared with that of forge' }
 }
 
@@ -179,25 +199,29 @@ async function findUnused(): Promise<{ ok: boolean; note: string }> {
 const results: Result[] = []
 
 async function step(name: string, work: () => Promise<{ ok: boolean; note?: string }>): Promise<void> {
-  process.stdout.write(`\n── ${name} ${'─'.repeat(Math.max(3, 76 - name.length))}\n`)
+  print(`\n── ${name} ${'─'.repeat(Math.max(3, 76 - name.length))}\n`)
   const before = performance.now()
   const { ok, note } = await work().catch((error: unknown) => {
     // A step that cannot even run has failed; the others still tell what they know.
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+    print(`${error instanceof Error ? error.stack : error}\n`)
     return { ok: false, note: 'could not run' }
   })
   const seconds = (performance.now() - before) / 1000
   results.push({ name, ok, seconds, ...(note === undefined || note === '' ? {} : { note }) })
-  process.stdout.write(`── ${ok ? 'ok' : 'FAILED'} after ${seconds.toFixed(1)} s\n`)
+  print(`── ${ok ? 'ok' : 'FAILED'} after ${seconds.toFixed(1)} s\n`)
 }
 
 async function everything(): Promise<void> {
   await step('outside programs', installOutsidePrograms)
   await step('types (tsc)', () => tool('typescript/bin/tsc'))
   await step('format and lint (biome)', () => tool('@biomejs/biome/bin/biome', 'ci'))
-  await step('contracts (forge)', testContracts)
-  await step('contracts (EDR)', testContractsAgain)
+  // Solidity compiles on one core for minutes, while the first of the tests leave one.
+  const contracts = inBackground(async () => {
+    await step('contracts (forge)', testContracts)
+    await step('contracts (EDR)', testContractsAgain)
+  })
   await runTests('')
+  await contracts()
   await step('unused code (knip)', findUnused)
 }
 
