@@ -21,7 +21,8 @@ const TEST_CONCURRENCY = 2
 /** Tests that start chains, whole networks or clients of their own: three at a time, since they mostly wait for epochs to end. */
 const WHOLE = [
   /^test\/(e2e|clients)\//,
-  /^test\/(simulation|chain-differential)\.test\.ts$/,
+  /^test\/chain-differential\.test\.ts$/,
+  /^src\/sim\//,
   /\.e2e\.test\.ts$/,
   /^src\/runtime\/real\/chain\//,
 ]
@@ -150,9 +151,15 @@ async function testContractsAgain(): Promise<{ ok: boolean; note: string }> {
   return { ok, note: 'gas compared with that of forge' }
 }
 
+/**
+ * Run by name alone, so that everything else stays within a quarter of an hour on two cores: the clients over a store in
+ * memory (they run over a whole network), and a quorum of verifiers as processes (the simulation runs one).
+ */
+const BY_NAME = [/^test\/clients\//, /^test\/e2e\/quorum\.test\.ts$/]
+
 const testFiles = (pattern: string): string[] =>
   globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
-    .filter((file) => file.includes(pattern))
+    .filter((file) => file.includes(pattern) && (pattern !== '' || !BY_NAME.some((named) => named.test(file))))
     .sort()
 
 /** Tests, suites, passed, failed, cancelled, skipped, to do, duration. A test may print such a line too: the last ones count. */

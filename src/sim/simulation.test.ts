@@ -4,17 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  ALL_FAULTS,
-  type FaultRates,
-  MUTANTS,
-  type Mutant,
-  NO_FAULTS,
-  type Role,
-  replayOf,
-  runSimulations,
-  simulate,
-} from '../src/sim/index.ts'
+import { ALL_FAULTS, type FaultRates, MUTANTS, type Mutant, NO_FAULTS, type Role, replayOf, runSimulations, simulate } from './index.ts'
 
 const SEEDS = Number(process.env['CAIRN_SIM_SEEDS'] ?? 2)
 const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 12)
