@@ -18,7 +18,7 @@ const STEP_MS_MAX = 20 * 60_000
 const TEST_MS_MAX = 5 * 60_000
 /** Test files that run at once: more than the cores of a small machine makes timings unsteady and nothing faster. */
 const TEST_CONCURRENCY = 2
-/** Tests that start chains, whole networks or clients of their own: three at a time, since they mostly wait for epochs to end. */
+/** Tests that start chains, whole networks or clients of their own: two at a time, since they mostly wait for epochs to end. */
 const WHOLE = [
   /^test\/(e2e|clients)\//,
   /^test\/chain-differential\.test\.ts$/,
@@ -26,7 +26,7 @@ const WHOLE = [
   /\.e2e\.test\.ts$/,
   /^src\/runtime\/real\/chain\//,
 ]
-const WHOLE_CONCURRENCY = 3
+const WHOLE_CONCURRENCY = 2
 /** A whole network takes its time to start, to settle epochs and to stop. */
 const WHOLE_MS_MAX = 10 * 60_000
 
