@@ -219,13 +219,13 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
       while (!signal.aborted) {
         try {
           while (waiters.length > 0 || metadata.lastSeq() > position.last) if (!(await shipOne(signal))) break
+          if (late.length > 0) database.transaction(noteLate)
         } catch (error) {
           if (signal.aborted) break
           at.log.warn('the metadata log is behind', { why: String(error) })
           await at.clock.sleep(RETRY_MS, signal).catch(() => undefined)
           continue
         }
-        if (late.length > 0) database.transaction(noteLate)
         const idle = new AbortController()
         wake = () => idle.abort()
         if (waiters.length === 0) await at.clock.sleep(BATCH_MS, AbortSignal.any([signal, idle.signal])).catch(() => undefined)
