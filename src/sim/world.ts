@@ -39,7 +39,7 @@ import { openDatabase } from '../runtime/real/database.ts'
 import { assert } from '../std/assert.ts'
 import { toHex, utf8 } from '../std/bytes.ts'
 import { createPrng, type Prng } from '../std/prng.ts'
-import { createSharedCrypto } from './crypto.ts'
+import { createSimulatedCrypto } from './crypto.ts'
 import type { Machine, Process } from './process.ts'
 import { createTrace, type Trace } from './trace.ts'
 
@@ -133,7 +133,7 @@ function keyMaker(crypto: Crypto, seed: bigint) {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const crypto = createSharedCrypto(createCrypto())
+  const crypto = createSimulatedCrypto(createCrypto())
   const prng = createPrng(options.seed)
   const clock = createFakeClock(options.verifiers < QUORUM_LEAST ? undefined : beforeAWeek())
   const trace = createTrace(crypto)
