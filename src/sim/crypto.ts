@@ -5,7 +5,6 @@ const HASH = utf8('stand-in for keccak256\0')
 const KEY = utf8('stand-in for a public key\0')
 const SIGNATURE = utf8('stand-in for a signature\0')
 const ADDRESS_BYTES = 20
-const ADDRESS_BYTES = 20
 /** v of a signature whose point has an even y. */
 const EVEN = 27
 
