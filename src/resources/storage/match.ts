@@ -21,13 +21,18 @@ export type Placement =
   | { readonly ok: true; readonly devices: readonly DeviceId[] }
   | { readonly ok: false; readonly need: number; readonly have: number; readonly why: string }
 
-/** Picks `want` devices of `candidates` (at least `least`), none of which is in `except`; `held` counts pieces operators already have. */
-export function place(
-  crypto: Crypto,
-  candidates: readonly Candidate[],
-  seed: Uint8Array,
-  request: { want: number; least: number; total: number; held?: ReadonlyMap<Account, number>; except?: ReadonlySet<DeviceId> },
-): Placement {
+export interface PlacementRequest {
+  /** Pieces to place, how many must be, and how many the segment has in all. */
+  readonly want: number
+  readonly least: number
+  readonly total: number
+  /** Pieces that operators already have. */
+  readonly held?: ReadonlyMap<Account, number>
+  readonly except?: ReadonlySet<DeviceId>
+}
+
+/** Picks `want` devices of `candidates` (at least `least`), none of which is in `except`. */
+export function place(crypto: Crypto, candidates: readonly Candidate[], seed: Uint8Array, request: PlacementRequest): Placement {
   const eligible = candidates.filter((candidate) => request.except?.has(candidate.device) !== true)
   const operators = new Set(candidates.map((candidate) => candidate.operator)).size
   const share = Math.ceil(request.total / Math.max(1, operators))

@@ -10,7 +10,6 @@ import { schema, wire } from '../../../protocol/schema.ts'
 import type { Database } from '../../../runtime/index.ts'
 import { bigEndian, concat } from '../../../std/bytes.ts'
 import { FRAME_BYTES } from '../layout.ts'
-import { place } from '../match.ts'
 import { TIMING } from './context.ts'
 import { Refusal, receiveReply, sendRequest } from './exchange.ts'
 import type { Keyring } from './keys.ts'
@@ -256,7 +255,7 @@ export async function replicate(
 ): Promise<{ readonly kept: readonly Copy[]; readonly rest: Promise<readonly Copy[]> }> {
   const { at, providers } = parts
   const { n, ack } = at.redundancy
-  const placement = place(at.crypto, providers.candidates(), keepSeed, { want: n, least: ack, total: n })
+  const placement = providers.place(keepSeed, { want: n, least: ack, total: n })
   if (!placement.ok) throw providers.tooFew(ack, placement.have, placement.why)
   const began = at.clock.monotonic()
   const kept: Copy[] = []

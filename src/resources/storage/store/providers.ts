@@ -8,7 +8,7 @@ import { type Account, bytesOf, type DeviceId, type PeerId } from '../../../prot
 import { peerIdOf } from '../../../protocol/peer-id.ts'
 import type { DeviceRow } from '../../../runtime/chain.ts'
 import type { Duplex } from '../../../runtime/index.ts'
-import type { Candidate } from '../match.ts'
+import { type Candidate, type Placement, type PlacementRequest, place } from '../match.ts'
 import { STORAGE_PROTOCOL } from '../messages.ts'
 import { type StoreContext, TIMING } from './context.ts'
 
@@ -32,6 +32,11 @@ interface Health {
 export interface Providers {
   /** Those that new pieces may go to now. */
   candidates(): readonly Candidate[]
+  /**
+   * Where new pieces go: among the candidates, and when these are too few, among those that rest as well. Where everything is
+   * slow everybody rests now and then, and asking once more is better than refusing a write.
+   */
+  place(seed: Uint8Array, request: PlacementRequest): Placement
   /** Registered and not known to be failing. */
   reachable(device: DeviceId): boolean
   /** Whether its pieces count as lost. */
@@ -100,13 +105,19 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
   }
 
   const lastWord = (device: DeviceId): string | null => health.get(device)?.why ?? refusals.get(device) ?? null
-  const takesWrites = ({ id }: DeviceRow): boolean => reachable(id) && (closed.get(id) ?? 0) <= at.clock.monotonic()
+  const open = ({ id }: DeviceRow): boolean => (closed.get(id) ?? 0) <= at.clock.monotonic()
+  const takesWrites = (row: DeviceRow): boolean => reachable(row.id) && open(row)
+  const candidatesOf = (takes: (row: DeviceRow) => boolean): readonly Candidate[] =>
+    active()
+      .filter(takes)
+      .map((row) => ({ device: row.id, operator: row.owner, subnet: subnetOf(row.endpoint) }))
 
   return {
-    candidates: () =>
-      active()
-        .filter(takesWrites)
-        .map((row) => ({ device: row.id, operator: row.owner, subnet: subnetOf(row.endpoint) })),
+    candidates: () => candidatesOf(takesWrites),
+    place(seed, request) {
+      const placement = place(at.crypto, candidatesOf(takesWrites), seed, request)
+      return placement.ok ? placement : place(at.crypto, candidatesOf(open), seed, request)
+    },
     reachable: (device) => at.chain.device(device) !== null && reachable(device),
     lost(device) {
       const row = at.chain.device(device)

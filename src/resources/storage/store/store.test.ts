@@ -118,6 +118,18 @@ test('a provider whose read was hedged away is slow and not failing: it does not
   gateway.stop.abort()
 })
 
+test('where everybody rests after a failure, a write asks again instead of giving up', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const { providers } = gateway.store
+  for (const { id } of world.nodes) providers.bad(id, new Error('too busy a moment ago'))
+  assert.equal(providers.candidates().length, 0)
+  const bytes = world.bytes(STRIPE)
+  const done = await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))
+  assert.equal(done.is, 'stored')
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  gateway.stop.abort()
+})
+
 test('a provider that hangs is slow to a read, and found to fail when it is asked by itself', async () => {
   const { world, gateway, objects, run } = await ready()
   await run(() => objects.put(putOf(gateway, 'k', bodyOf(world.bytes(STRIPE)))))

@@ -9,7 +9,6 @@ import { type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
 import type { Duplex } from '../../../runtime/index.ts'
 import type { FramePosition, Slab } from '../kernel/kernel.ts'
 import { FRAME_BYTES, LEAF_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
-import { type Placement, place } from '../match.ts'
 import { type StoreContext, TIMING } from './context.ts'
 import { isFailure, type Orders, Refusal, receiptBytes, receiveReply, sendRequest } from './exchange.ts'
 import type { Providers } from './providers.ts'
@@ -107,8 +106,7 @@ async function openWriters(parts: WriterParts, layout: SegmentLayout, signal: Ab
   for (let attempt = 0; attempt < 3 && writers.length < n; attempt += 1) {
     const taken = new Set(writers.map((writer) => writer.device))
     const free = freeShards(n, writers)
-    const candidates = providers.candidates()
-    const placement: Placement = place(at.crypto, candidates, at.random.bytes(32), {
+    const placement = providers.place(at.random.bytes(32), {
       want: free.length,
       least: Math.max(0, ack - writers.length),
       total: n,
