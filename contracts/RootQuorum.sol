@@ -32,7 +32,8 @@ contract RootQuorum is IRootQuorum, EIP712 {
     IRewardsDistributor public immutable distributor;
     IStaking public immutable staking;
 
-    /// @dev The newest set, and the one before it that serves until the newest one's week begins.
+    /// @dev The newest set, and the newest one before it that has members enough to sign: it serves until the newest one's
+    /// week begins, and on when too few are nominated for that.
     struct Weeks {
         uint32 newest;
         uint32 before;
@@ -55,14 +56,18 @@ contract RootQuorum is IRootQuorum, EIP712 {
     // ------------------------------------------------------------------- sets
 
     /// @notice Puts an operator into next week's set with the self stake that it has now, or brings its weight up to date.
-    /// A full set gives up its smallest member for a larger one. Anyone may call.
+    /// A full set gives up its smallest member for a larger one. Anyone may call. A set of fewer than four members cannot
+    /// sign and does not come into force, so that nobody takes the set before it away by nominating too few.
     function nominate(uint32 verifierNet, address operator) external {
         if (!staking.isEligible(operator, verifierNet)) revert NotEligible(operator, verifierNet);
         (uint128 self,,) = staking.stakeOf(operator, verifierNet);
         uint96 weight = uint256(self).toUint96();
         uint32 week = uint32(block.timestamp / 1 weeks) + 1;
         Weeks storage w = _weeks[verifierNet];
-        if (w.newest != week) (w.before, w.newest) = (w.newest, week);
+        if (w.newest != week) {
+            if (_canSign(verifierNet, w.newest)) w.before = w.newest;
+            w.newest = week;
+        }
         mapping(address => uint96) storage weights = _weights[verifierNet][week];
         address[] storage members = _members[verifierNet][week];
         if (weights[operator] == 0) {
@@ -102,8 +107,8 @@ contract RootQuorum is IRootQuorum, EIP712 {
     function setInForce(uint32 verifierNet) public view returns (uint32) {
         uint32 week = uint32(block.timestamp / 1 weeks);
         Weeks memory w = _weeks[verifierNet];
-        uint32 newest = w.newest <= week ? w.newest : w.before;
-        return newest + MAX_AGE_WEEKS >= week ? newest : 0;
+        uint32 serving = w.newest <= week && _canSign(verifierNet, w.newest) ? w.newest : w.before;
+        return serving + MAX_AGE_WEEKS >= week ? serving : 0;
     }
 
     /// @inheritdoc IRootQuorum
@@ -121,6 +126,10 @@ contract RootQuorum is IRootQuorum, EIP712 {
     }
 
     // ---------------------------------------------------------------- private
+
+    function _canSign(uint32 verifierNet, uint32 week) private view returns (bool) {
+        return _sets[verifierNet][week].total != 0;
+    }
 
     function _signedWeight(uint32 verifierNet, uint32 week, uint96 cap, bytes32 digest, bytes calldata signatures)
         private

@@ -1,13 +1,29 @@
 /**
  * Asks whether the contracts' tests would notice a mistake: each check is dropped and each comparison bent, one at a
  * time, and some test must fail. `node scripts/mutate-contracts.ts` tries all; `--slice 12` twelve spread over all of
- * them; a word (`Escrow`) only the files whose path contains it. The exit code is 1 when a mutant survives.
+ * them; a word (`Escrow`) only the files whose path contains it; `--jobs 4` four at a time. The exit code is 1 when a
+ * mutant survives.
  *
  * All mutants are compiled at once: `a < b` becomes `Mutants.on(7) ? a <= b : a < b`, and `Mutants.on` looks at the
  * block's coinbase, which forge sets per run. A compilation per mutant would take hours instead of minutes.
+ *
+ * What was found is kept under cache/mutants, so that an interrupted run goes on and a survivor alone is tried again after
+ * a test was added; a contract that changes is tried anew. `--fresh` forgets it; `--table` prints it and tries nothing.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +38,6 @@ const SKIPPED_FOLDERS = new Set(['test', 'interfaces', 'artifacts'])
 const NOT_GAS = '[gG]as|R5'
 /** A survivor of its own tests gets all tests; an endless loop counts as noticed. */
 const RUN_MS_MAX = 240_000
-const CONCURRENCY = 2
 /** High enough to be no precompile and no address of a test. */
 const COINBASE_BASE = 0xc0de0000n
 
@@ -35,11 +50,17 @@ const FOLDER_TESTS: readonly (readonly [string, string])[] = [
   ['/staking/', 'Staking*'],
   ['/Staking.sol', 'Staking*'],
   ['/disputes/', 'Dispute*'],
+  ['/oracle/', '{Oracles,Credits}'],
+  ['/governance/', 'Governance*'],
+  ['/accounts/', 'Passkeys'],
+  ['/emissions/', 'Emissions'],
 ]
 const HOMES: Readonly<Record<string, string>> = {
   DeviceKeys: 'DeviceRegistry',
   MintLimit: 'Credits',
-  PriceBand: 'Credits',
+  Pause: '{Credits,Market,StakingPools}',
+  Pointers: 'Delegations',
+  Schedule: 'Emissions',
   RootPublisher: 'RewardsDistributor',
   StorageTree: 'StorageProofs',
   Shares: 'StakingPools',
@@ -66,6 +87,14 @@ interface Mutant {
   /** The source text that is bent, on one line. */
   readonly text: string
   readonly change: string
+  /** The same from run to run, until its file changes. */
+  readonly key: string
+}
+
+interface Result {
+  readonly key: string
+  readonly survived: boolean
+  readonly seconds: number
 }
 
 /** Insertions into a source by byte offset; at one offset, closing ones come before opening ones. */
@@ -122,11 +151,13 @@ class Instrumented {
   private readonly file: string
   private readonly bytes: Buffer
   private readonly firstId: number
+  private readonly version: string
 
   constructor(file: string, bytes: Buffer, firstId: number) {
     this.file = file
     this.bytes = bytes
     this.firstId = firstId
+    this.version = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
   }
 
   private wrap(node: Node, before: string, after: string): void {
@@ -141,7 +172,8 @@ class Instrumented {
     const id = this.firstId + this.mutants.length
     const line = this.bytes.subarray(0, start).toString().split('\n').length
     const text = this.bytes.subarray(start, end).toString().replace(/\s+/g, ' ')
-    this.mutants.push({ id, file: this.file, line, text, change })
+    const key = `${this.file}@${this.version} ${start} ${change}`
+    this.mutants.push({ id, file: this.file, line, text, change, key })
     return id
   }
 
@@ -197,10 +229,24 @@ library Mutants {
 }
 `
 
+/** forge asks for the compiler's version in every run, and to load the compiler for it would take longer than most tests. */
+function writeCompiler(): void {
+  const solc: { version(): string } = createRequire(import.meta.url)('solc')
+  const script = [
+    '#!/bin/sh',
+    `case "$*" in *--version*) echo "solc, the solidity compiler commandline interface"; echo "Version: ${solc.version()}" ;;`,
+    `*) exec "${join(root, 'scripts/solc')}" "$@" ;; esac`,
+  ]
+  mkdirSync(join(work, 'scripts'), { recursive: true })
+  writeFileSync(join(work, 'scripts/solc'), `${script.join('\n')}\n`)
+  chmodSync(join(work, 'scripts/solc'), 0o755)
+}
+
 /** Writes the instrumented project and returns its mutants. Unchanged files keep forge's cache of the last time. */
 function instrument(): Mutant[] {
   mkdirSync(work, { recursive: true })
-  for (const link of ['node_modules', 'scripts']) if (!existsSync(join(work, link))) symlinkSync(join(root, link), join(work, link))
+  if (!existsSync(join(work, 'node_modules'))) symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'))
+  writeCompiler()
   // Snapshots and gas checks of the real project must not be touched.
   cpSync(join(root, 'foundry.toml'), join(work, 'foundry.toml'))
   rmSync(join(work, 'contracts'), { recursive: true, force: true })
@@ -267,34 +313,88 @@ const isEquivalent = (mutant: Mutant): boolean =>
 function choose(mutants: readonly Mutant[], word: string | undefined, slice: string | undefined): Mutant[] {
   const wanted = mutants.filter((mutant) => mutant.file.includes(word ?? '') && !isEquivalent(mutant))
   const count = slice === undefined ? wanted.length : Math.min(Number(slice), wanted.length)
-  return Array.from({ length: count }, (_, i) => wanted[Math.floor((i * wanted.length) / count)]).filter((m) => m !== undefined)
+  const spread = Array.from({ length: count }, (_, i) => wanted[Math.floor((i * wanted.length) / count)]).filter((m) => m !== undefined)
+  // Shuffled, always in the same way: what an interrupted run has tried is a sample of all contracts.
+  const place = new Map(spread.map((mutant) => [mutant, createHash('sha256').update(mutant.key).digest('hex')]))
+  return spread.sort((a, b) => ((place.get(a) ?? '') < (place.get(b) ?? '') ? -1 : 1))
+}
+
+const resultsPath = join(work, 'results.jsonl')
+
+function readResults(): Map<string, Result> {
+  const lines = existsSync(resultsPath) ? readFileSync(resultsPath, 'utf8').split('\n').filter(Boolean) : []
+  // The last word on a mutant counts.
+  return new Map(lines.map((line): Result => JSON.parse(line)).map((result) => [result.key, result]))
+}
+
+/** One line for each contract, in Markdown, and one for all. */
+function table(mutants: readonly Mutant[], results: ReadonlyMap<string, Result>): string {
+  const row = (name: string, of: readonly Mutant[]): string => {
+    const equivalent = of.filter(isEquivalent)
+    const tried = of.filter((mutant) => !isEquivalent(mutant)).flatMap((mutant) => results.get(mutant.key) ?? [])
+    const survived = tried.filter((result) => result.survived).length
+    return `| ${[name, of.length, equivalent.length, tried.length, tried.length - survived, survived].join(' | ')} |`
+  }
+  const files = [...new Set(mutants.map((mutant) => mutant.file))]
+  return [
+    '| contract | mutants | equivalent | tried | killed | survived |',
+    '|---|---|---|---|---|---|',
+    ...files.map((file) =>
+      row(
+        file.slice('contracts/'.length, -'.sol'.length),
+        mutants.filter((mutant) => mutant.file === file),
+      ),
+    ),
+    row('all', mutants),
+  ].join('\n')
+}
+
+/** Tries `chosen`, `jobs` at a time, and writes down each result as it is known. */
+async function tryAll(chosen: readonly Mutant[], jobs: number): Promise<void> {
+  const waiting = [...chosen]
+  const worker = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const started = performance.now()
+      const survived = await survives(mutant)
+      const seconds = Math.round((performance.now() - started) / 100) / 10
+      const { key, file, line, change, text } = mutant
+      appendFileSync(resultsPath, `${JSON.stringify({ key, survived, seconds } satisfies Result)}\n`)
+      if (survived) process.stdout.write(`SURVIVED ${file}:${line}  ${change}  ${text}\n`)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, worker))
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ options: { slice: { type: 'string' } }, allowPositionals: true })
+  const { values, positionals } = parseArgs({
+    options: {
+      slice: { type: 'string' },
+      jobs: { type: 'string', default: '1' },
+      fresh: { type: 'boolean', default: false },
+      table: { type: 'boolean', default: false },
+    },
+    allowPositionals: true,
+  })
   const mutants = instrument()
+  if (values.fresh) rmSync(resultsPath, { force: true })
   const unused = EQUIVALENT.filter(
     (known) => !mutants.some((m) => m.file.endsWith(known.file) && m.text === known.text && m.change === known.change),
   )
   for (const { file, text } of unused) process.stderr.write(`mutants-equivalent.ts names what is no longer there: ${file}: ${text}\n`)
-  const chosen = choose(mutants, positionals[0], values.slice)
-  const baseline = await forge(0, [])
-  if (!baseline.ok) {
-    process.stderr.write(`${baseline.output.slice(-4000)}\nThe tests fail without any mutant.\n`)
-    return 1
-  }
-  const waiting = [...chosen]
-  const survivors: Mutant[] = []
-  const worker = async (): Promise<void> => {
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      if (!(await survives(mutant))) continue
-      survivors.push(mutant)
-      process.stdout.write(`SURVIVED ${mutant.file}:${mutant.line}  ${mutant.change}  ${mutant.text}\n`)
+  if (!values.table) {
+    const before = readResults()
+    const chosen = choose(mutants, positionals[0], values.slice).filter((mutant) => before.get(mutant.key)?.survived !== false)
+    // A mutant that fails where nothing is bent says nothing.
+    const baseline = await forge(0, [])
+    if (!baseline.ok) {
+      process.stderr.write(`${baseline.output.slice(-4000)}\nThe tests fail without any mutant.\n`)
+      return 1
     }
+    await tryAll(chosen, Number(values.jobs))
   }
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
-  process.stdout.write(`${mutants.length} mutants, ${EQUIVALENT.length} equivalent, ${chosen.length} tried, ${survivors.length} survived\n`)
-  return survivors.length + unused.length > 0 ? 1 : 0
+  const results = readResults()
+  process.stdout.write(`${table(mutants, results)}\n`)
+  return unused.length > 0 || mutants.some((mutant) => results.get(mutant.key)?.survived === true && !isEquivalent(mutant)) ? 1 : 0
 }
 
 process.exitCode = await main()

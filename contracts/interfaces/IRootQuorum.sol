@@ -25,7 +25,8 @@ interface IRootQuorum is IRootPublisher {
     error NoQuorum(uint256 weight, uint256 total);
 
     function nominate(uint32 verifierNet, address operator) external;
-    /// @return The week whose set signs now; 0 when none does.
+    /// @return The week whose set signs now: the newest that began and has at least four members, for its week and the one
+    /// after; 0 when there is none.
     function setInForce(uint32 verifierNet) external view returns (uint32);
     function setOf(uint32 verifierNet, uint32 week) external view returns (Set memory);
     function membersOf(uint32 verifierNet, uint32 week) external view returns (address[] memory);

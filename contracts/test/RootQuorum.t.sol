@@ -136,7 +136,7 @@ contract RootQuorumTest is Judges {
         assertEq(quorum.setInForce(VERIFIERS), week, "its week");
         _nextWeek();
         assertEq(quorum.setInForce(VERIFIERS), week, "one more");
-        quorum.nominate(VERIFIERS, vm.addr(1));
+        _nominateAll();
         assertEq(quorum.setInForce(VERIFIERS), week, "the next is being made");
         _nextWeek();
         assertEq(quorum.setInForce(VERIFIERS), week + 2, "and takes over");
@@ -145,11 +145,36 @@ contract RootQuorumTest is Judges {
         assertEq(quorum.setInForce(VERIFIERS), 0, "nobody");
     }
 
+    /// One nomination, by anybody and for whomever, would otherwise leave networks a week without pay, and one a week
+    /// forever.
+    function test_TooFewNominatedKeepTheSetBeforeInForce() public {
+        _equal(4);
+        uint32 week = _week();
+        for (uint256 i = 1; i <= 3; ++i) {
+            quorum.nominate(VERIFIERS, vm.addr(i));
+        }
+        assertEq(quorum.setInForce(VERIFIERS), week, "the next week has not begun");
+        _nextWeek();
+        assertEq(quorum.setInForce(VERIFIERS), week, "three cannot sign, so the four go on");
+        quorum.nominate(VERIFIERS, vm.addr(1));
+        assertEq(quorum.setInForce(VERIFIERS), week, "and the set of three does not push them out");
+        IRootPublisher.RootMessage memory m = _message();
+        m.setId = week;
+        quorum.publish(m, _signatures(m, 3));
+        _nextWeek();
+        assertEq(quorum.setInForce(VERIFIERS), 0, "their bonds may have thawed");
+        _nominateAll();
+        _nextWeek();
+        assertEq(quorum.setInForce(VERIFIERS), week + 3, "a whole set signs again");
+    }
+
     /// Whoever leaves right after its nomination can still be slashed for what it signs in the set's last second.
     function test_AMembersStakeIsSlashableForAllThatItSigns() public {
         _nextWeek(); // the first second in which the set can be made
-        _member(1, 1_000e18);
-        quorum.nominate(VERIFIERS, vm.addr(1));
+        for (uint256 i = 1; i <= 4; ++i) {
+            _member(i, 1_000e18);
+        }
+        _nominateAll();
         vm.prank(vm.addr(1));
         uint32 matures = staking.unbond(VERIFIERS, 1_000e18);
         uint256 lastSignature = uint256(_week() + 3) * 1 weeks - 1;
@@ -198,7 +223,8 @@ contract RootQuorumTest is Judges {
     function test_FewerThanFourCanNotSign() public {
         _equal(3);
         IRootPublisher.RootMessage memory m = _message();
-        _refuse(m, _signatures(m, 3), abi.encodeWithSelector(IRootQuorum.NoQuorum.selector, uint256(0), uint256(0)));
+        assertEq(quorum.setInForce(VERIFIERS), 0, "no set");
+        _refuse(m, _signatures(m, 3), abi.encodeWithSelector(IRootPublisher.UnknownSet.selector, _week()));
     }
 
     /// Whatever the stakes, no weight is above a quarter of all, and the total is the sum of the capped weights.

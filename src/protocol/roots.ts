@@ -29,7 +29,7 @@ export interface RootSet {
   readonly id: number
   /** By ascending account, as signatures are ordered. */
   readonly members: readonly RootMember[]
-  /** Sum of the weights; 0 while there are fewer members than may sign. */
+  /** Sum of the weights; 0 while there are fewer members than may sign: such a set does not come into force. */
   readonly total: bigint
 }
 export interface RootMember {

@@ -16,7 +16,10 @@ export const WEEK_SECONDS = 7 * 86_400
 const MAX_AGE_WEEKS = 1
 
 export function createQuorumIndex(): QuorumIndex {
-  /** The newest set's week, and that of the set before it, which serves until the newest one's begins. */
+  /**
+   * The newest set's week, and that of the newest one before it that has members enough to sign: it serves until the newest
+   * one's begins, and on when that is too small.
+   */
   const weeks = new Map<NetworkId, { newest: number; before: number }>()
   const sets = new Map<string, Map<Account, bigint>>()
 
@@ -26,11 +29,19 @@ export function createQuorumIndex(): QuorumIndex {
     if (known !== undefined) return known
     const made = new Map<Account, bigint>()
     sets.set(at, made)
-    const before = weeks.get(net)?.newest ?? 0
+    const last = weeks.get(net) ?? { newest: 0, before: 0 }
+    const before = whole(net, last.newest) === null ? last.before : last.newest
     weeks.set(net, { newest: week, before })
     // Two sets at most are ever asked for.
     for (const old of sets.keys()) if (old.startsWith(`${net} `) && Number(old.split(' ')[1]) < before) sets.delete(old)
     return made
+  }
+
+  /** A set that can sign, or null. */
+  function whole(net: NetworkId, week: number): RootSet | null {
+    const members = [...(sets.get(`${net} ${week}`) ?? [])].map(([account, weight]) => ({ account, weight }))
+    const set = rootSetOf(week, members)
+    return set.total === 0n ? null : set
   }
 
   return {
@@ -43,13 +54,8 @@ export function createQuorumIndex(): QuorumIndex {
     inForce(net, now) {
       const week = Math.floor(now / WEEK_SECONDS)
       const { newest, before } = weeks.get(net) ?? { newest: 0, before: 0 }
-      const id = newest <= week ? newest : before
-      const members = sets.get(`${net} ${id}`)
-      if (members === undefined || id + MAX_AGE_WEEKS < week) return null
-      return rootSetOf(
-        id,
-        [...members].map(([account, weight]) => ({ account, weight })),
-      )
+      const serving = (newest <= week ? whole(net, newest) : null) ?? whole(net, before)
+      return serving !== null && serving.id + MAX_AGE_WEEKS >= week ? serving : null
     },
     nominated: (net, week, member) => sets.get(`${net} ${week}`)?.get(member) ?? 0n,
   }

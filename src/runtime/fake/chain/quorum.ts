@@ -33,7 +33,7 @@ export function createRootQuorum(machine: Machine, registry: RegistryModel, rewa
     must(registry.isActive(verifierNet) && weight >= minStake, 'NotEligible', { operator, verifierNet })
     const week = Math.floor(now() / WEEK) + 1
     const of = weeks.get(String(verifierNet))
-    if (of.newest !== week) weeks.set(String(verifierNet), { newest: week, before: of.newest })
+    if (of.newest !== week) weeks.set(String(verifierNet), { newest: week, before: signs(verifierNet, of.newest) ? of.newest : of.before })
     const key = `${verifierNet} ${week}`
     let { members } = sets.get(key)
     if (weights.get(`${key} ${operator}`) === 0n) {
@@ -67,10 +67,12 @@ export function createRootQuorum(machine: Machine, registry: RegistryModel, rewa
     return refuse('Panic')
   }
 
+  const signs = (verifierNet: number, week: number): boolean => sets.get(`${verifierNet} ${week}`).members.length >= CAPS
+
   function inForce(verifierNet: number): number {
     const week = Math.floor(now() / WEEK)
     const { newest, before } = weeks.get(String(verifierNet))
-    const id = newest <= week ? newest : before
+    const id = newest <= week && signs(verifierNet, newest) ? newest : before
     return id + MAX_AGE_WEEKS >= week ? id : 0
   }
 
