@@ -2,7 +2,7 @@
  * What a verifier must not forget: nonces it committed, bundles it collected, settlements it made, roots it signed. Evidence
  * lies in files by hash.
  */
-import { bytesOf, type Digest, digest, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
+import { type Account, account, bytesOf, type Digest, digest, type Epoch, epoch as epochOf } from '../../protocol/ids.ts'
 import type { Database, Disk } from '../../runtime/index.ts'
 import { assert } from '../../std/assert.ts'
 
@@ -35,6 +35,16 @@ export interface SignedContent extends RootContent {
   readonly signature: Uint8Array
 }
 
+export interface SeenContent extends SignedContent {
+  readonly signer: Account
+}
+/** Two contents that one signer signed for one slot: what RootQuorum's members answer for with their stake. */
+export interface RootEquivocation {
+  readonly slot: RootSlot
+  readonly signer: Account
+  readonly contents: readonly [SignedContent, SignedContent]
+}
+
 export interface Book {
   epochs(limit: number): readonly EpochRow[]
   get(epoch: Epoch): EpochRow | null
@@ -51,7 +61,16 @@ export interface Book {
   /** What was signed for a slot: `content`, unless there was another before. Durable before it returns. */
   sign(slot: RootSlot, content: RootContent, sign: () => Uint8Array): SignedContent
   signed(slot: RootSlot): SignedContent | null
-  /** Forgets what was signed for epochs before `epoch`, which nobody will ever sign again. */
+  /**
+   * Keeps what `signer` signed for a slot, durably; the caller has checked the signature. `again`: it was known; `conflict`:
+   * it is the second content of that signer and slot. A third adds nothing and counts as known.
+   */
+  see(slot: RootSlot, signer: Account, content: SignedContent): 'first' | 'again' | 'conflict'
+  /** What anybody signed for a slot, as far as it was seen, the first seen first. */
+  seen(slot: RootSlot): readonly SeenContent[]
+  /** Signers that were seen to sign two contents for one slot, oldest epoch first. */
+  equivocations(limit: number): readonly RootEquivocation[]
+  /** Forgets what was signed for epochs before `epoch`, by anybody: nobody will sign them again, or be punished for them. */
   dropSigned(before: Epoch): void
   /** Bundles of epochs before `epoch` that are still here, oldest first. */
   bundlesBefore(epoch: Epoch, limit: number): readonly { readonly epoch: Epoch; readonly bundle: Digest }[]
@@ -70,6 +89,61 @@ const SIGNED_TABLE = `CREATE TABLE IF NOT EXISTS verifier_roots (
   root TEXT NOT NULL, total TEXT NOT NULL, data_hash TEXT NOT NULL, signature BLOB NOT NULL,
   PRIMARY KEY (epoch, attempt, set_id)
 ) STRICT`
+
+const SEEN_TABLE = `CREATE TABLE IF NOT EXISTS verifier_seen_roots (
+  epoch INTEGER NOT NULL, attempt INTEGER NOT NULL, set_id INTEGER NOT NULL, signer TEXT NOT NULL,
+  root TEXT NOT NULL, total TEXT NOT NULL, data_hash TEXT NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY (epoch, attempt, set_id, signer, root, total, data_hash)
+) STRICT`
+
+type Row = Readonly<Record<string, unknown>>
+
+const contentOf = (row: Row): SignedContent => ({
+  root: digest(String(row['root'])),
+  total: BigInt(String(row['total'])),
+  dataHash: digest(String(row['data_hash'])),
+  signature: row['signature'] as Uint8Array,
+})
+
+const sameContent = (a: RootContent, b: RootContent): boolean => a.root === b.root && a.total === b.total && a.dataHash === b.dataHash
+
+/** What others signed. */
+function openSeen(database: Database): Pick<Book, 'see' | 'seen' | 'equivocations'> & { drop(before: Epoch): void } {
+  database.exec(SEEN_TABLE)
+  const sql = {
+    of: database.prepare('SELECT * FROM verifier_seen_roots WHERE epoch = ? AND attempt = ? AND set_id = ? AND signer = ? ORDER BY rowid'),
+    all: database.prepare('SELECT * FROM verifier_seen_roots WHERE epoch = ? AND attempt = ? AND set_id = ? ORDER BY rowid'),
+    add: database.prepare('INSERT INTO verifier_seen_roots VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+    twice: database.prepare(
+      `SELECT epoch, attempt, set_id, signer FROM verifier_seen_roots
+       GROUP BY epoch, attempt, set_id, signer HAVING count(*) > 1 ORDER BY epoch, attempt, set_id, signer LIMIT ?`,
+    ),
+    drop: database.prepare('DELETE FROM verifier_seen_roots WHERE epoch < ?'),
+  }
+  const of = ({ epoch, attempt, setId }: RootSlot, signer: Account): readonly SignedContent[] =>
+    sql.of.all(epoch, attempt, setId, signer).map(contentOf)
+  return {
+    see(slot, signer, content) {
+      const known = of(slot, signer)
+      // Two prove it; whatever a liar signs besides would only fill the disk.
+      if (known.length > 1 || known.some((one) => sameContent(one, content))) return 'again'
+      const { epoch, attempt, setId } = slot
+      sql.add.run(epoch, attempt, setId, signer, content.root, String(content.total), content.dataHash, content.signature)
+      return known.length === 0 ? 'first' : 'conflict'
+    },
+    seen: ({ epoch, attempt, setId }) =>
+      sql.all.all(epoch, attempt, setId).map((row) => ({ ...contentOf(row), signer: account(String(row['signer'])) })),
+    equivocations: (limit) =>
+      sql.twice.all(limit).map((row) => {
+        const slot = { epoch: epochOf(Number(row['epoch'])), attempt: Number(row['attempt']), setId: Number(row['set_id']) }
+        const signer = account(String(row['signer']))
+        const [a, b] = of(slot, signer)
+        assert(a !== undefined && b !== undefined, 'the rows that were counted are there')
+        return { slot, signer, contents: [a, b] }
+      }),
+    drop: (before) => void sql.drop.run(before),
+  }
+}
 
 export function openBook(database: Database, disk: Disk): Book {
   database.exec(TABLE)
@@ -106,15 +180,9 @@ export function openBook(database: Database, disk: Disk): Book {
   })
   const signed = ({ epoch, attempt, setId }: RootSlot): SignedContent | null => {
     const row = sql.signed.get(epoch, attempt, setId)
-    return row === null
-      ? null
-      : {
-          root: digest(String(row['root'])),
-          total: BigInt(String(row['total'])),
-          dataHash: digest(String(row['data_hash'])),
-          signature: row['signature'] as Uint8Array,
-        }
+    return row === null ? null : contentOf(row)
   }
+  const seen = openSeen(database)
   const path = (name: Digest): string => `evidence/${name.slice(2, 4)}/${name.slice(2)}`
   return {
     epochs: (limit) => sql.all.all(limit).map(rowOf),
@@ -153,7 +221,13 @@ export function openBook(database: Database, disk: Disk): Book {
       assert(now !== null, 'what was inserted is there')
       return now
     },
-    dropSigned: (before) => void sql.dropSigned.run(before),
+    see: seen.see,
+    seen: seen.seen,
+    equivocations: seen.equivocations,
+    dropSigned(before) {
+      sql.dropSigned.run(before)
+      seen.drop(before)
+    },
     bundlesBefore: (epoch, limit) =>
       sql.old.all(epoch, limit).map((row) => ({ epoch: epochOf(Number(row['epoch'])), bundle: digest(String(row['bundle'])) })),
     async dropEvidence(at, files) {

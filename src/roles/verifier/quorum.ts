@@ -5,8 +5,8 @@
  * each (epoch, attempt, set), so that neither a crash nor late evidence makes a verifier sign two roots (which costs its
  * stake). What differs between honest verifiers is settled again in the next attempt.
  */
-import { type Account, account, type Epoch, networkId, type PeerId } from '../../protocol/ids.ts'
-import { quorumOf, type RootMessage, type RootSet, rootMessageHash } from '../../protocol/roots.ts'
+import { type Account, type Epoch, networkId, type PeerId } from '../../protocol/ids.ts'
+import { quorumOf, type RootMessage, type RootSet } from '../../protocol/roots.ts'
 import { epochTimes } from '../../resources/epoch-facts.ts'
 import { settlementSchema } from '../../resources/evidence.ts'
 import { publishQuorumRoot } from '../../runtime/actions/rewards.ts'
@@ -17,6 +17,7 @@ import type { RootContent, RootSlot, SignedContent } from './book.ts'
 import { askRootSignature, serveRootSignatures } from './root-signatures.ts'
 import { loadFile, once, publishableAt, readSettlement, type VerifierParts } from './settle-epoch.ts'
 import { attemptAt, createUnpublished, type Newest, roundSeconds } from './unpublished.ts'
+import { quorumHash, witness } from './witness.ts'
 
 /** The next in turn waits for the one before it: long enough to see its transaction, a small part of any epoch. */
 const TURN_MS_LEAST = 2_000
@@ -46,29 +47,43 @@ export function createQuorum(parts: VerifierParts): Quorum {
   const { rt, book, net, signer, signRoot } = parts
   const unpublished = createUnpublished(parts)
   let round: Round | null = null
-  serveRootSignatures(rt.network, net, (slot) => book.signed(slot))
-
-  const hashOf = (message: RootMessage): Uint8Array => rootMessageHash(rt.crypto, rt.chain.chainId, rt.chain.addresses.quorum, message)
+  serveRootSignatures(rt.network, net, (slot) => ({
+    signed: book.signed(slot),
+    seen: book.seen(slot).map(({ root, total, dataHash, signature }) => ({ root, total, dataHash, signature })),
+  }))
 
   /** A round in which this verifier has signed `content`; null when it signed something else in that slot before. */
   function begin(slot: RootSlot, set: RootSet, content: RootContent, sign: NonNullable<typeof signRoot>): Round | null {
     const message = { net, asset: rt.chain.addresses.token, ...slot, ...content }
-    const signed = book.sign(slot, content, () => sign(hashOf(message)))
+    const signed = book.sign(slot, content, () => sign(quorumHash(rt, message)))
+    // One that others show of this verifier, and that it did not make, is a use of its key elsewhere: the same crime.
+    book.see(slot, signer.account, signed)
     if (!same(signed, content)) return null
-    return { slot, set, message, signatures: new Map([[signer.account, signed.signature]]), answered: new Set(), dueAt: null }
+    // Before a restart others may have answered, and what they said is known.
+    const signatures = new Map(book.seen(slot).flatMap((one) => (same(one, content) ? [[one.signer, one.signature] as const] : [])))
+    return { slot, set, message, signatures, answered: new Set(), dueAt: null }
   }
 
   async function ask(peer: PeerId, of: Round): Promise<void> {
-    const answer = await askRootSignature(rt, peer, net, of.slot)
-    if (answer === null) return
-    of.answered.add(peer)
-    const { root, total, dataHash, signature } = answer
-    const recovered = rt.crypto.secp256k1.recover(hashOf({ ...of.message, root, total, dataHash }), signature)
-    const who = recovered === null ? null : account(`0x${toHex(recovered)}`)
-    if (who === null || !of.set.members.some((member) => member.account === who)) {
-      rt.log.warn('a signature is of nobody in the set', { peer, signer: who, epoch: of.slot.epoch })
-    } else if (same(answer, of.message)) of.signatures.set(who, signature)
-    else await tell(who, answer, of)
+    const { signed, seen } = await askRootSignature(rt, peer, net, of.slot)
+    if (signed !== null) of.answered.add(peer)
+    for (const { signer: who, content, isNew } of witness(parts, signed === null ? seen : [signed, ...seen], of)) {
+      if (same(content, of.message)) of.signatures.set(who, content.signature)
+      else if (isNew) await tell(who, content, of)
+    }
+  }
+
+  /**
+   * When a round is over everybody is asked once more what it saw: two faces that somebody showed to two verifiers are known
+   * to both of them then, as long as one other member is honest.
+   */
+  function compare(of: Round): void {
+    for (const peer of parts.peers) {
+      const { epoch, attempt, setId } = of.slot
+      once(parts, `compare:${peer}:${epoch}:${attempt}:${setId}`, () =>
+        ask(peer, of).catch((error: unknown) => rt.log.debug('nothing to compare with a verifier', { peer, epoch, why: String(error) })),
+      )
+    }
   }
 
   /** Somebody lies, or one of both was not shown some evidence: whoever reads this must see which. */
@@ -130,6 +145,7 @@ export function createQuorum(parts: VerifierParts): Quorum {
     if (round !== null && round.slot.epoch === slot.epoch && round.slot.setId === slot.setId && same(round.message, content)) {
       if (round.slot.attempt === slot.attempt || quorumOf(round.set, new Set(round.signatures.keys())) !== null) return round
     }
+    if (round !== null) compare(round)
     round = begin(slot, set, content, signRoot)
     return round
   }
