@@ -1,5 +1,5 @@
 /** What judges decide, as rows of the chain's view: demands for proofs, disputes, and devices that were proved to lie. */
-import type { Account, Address, DeviceId, Digest, NetworkId } from '../protocol/ids.ts'
+import type { Account, Address, DeviceId, Digest, Epoch, NetworkId } from '../protocol/ids.ts'
 
 /** IStorageProofs.Head: what customer and provider both signed of a data set (SET_HEAD of typed-data.ts). */
 export interface StorageHead {
@@ -70,6 +70,19 @@ export interface PunishedRow {
   readonly at: number
 }
 
+/** A verifier that signed two roots for one slot. */
+export interface PunishedSignerRow {
+  readonly signer: Account
+  /** The network whose roots it signed; its stake is in the one that verifies it. */
+  readonly net: NetworkId
+  readonly epoch: Epoch
+  readonly attempt: number
+  readonly reporter: Account
+  readonly slashed: bigint
+  /** Unix seconds. */
+  readonly at: number
+}
+
 /** IDisputeManager.Receipt: what a device signs of its work (RECEIPT of typed-data.ts). */
 export interface DeviceReceipt {
   readonly net: NetworkId
@@ -92,4 +105,6 @@ export interface JudgesView {
   disputes(net: NetworkId): readonly DisputeRow[]
   /** Devices that were proved to equivocate. */
   punished(net: NetworkId): readonly PunishedRow[]
+  /** Verifiers that were proved to sign two roots for one slot, oldest first; the oldest of many are forgotten. */
+  punishedSigners(net: NetworkId): readonly PunishedSignerRow[]
 }

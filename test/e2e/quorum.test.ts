@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +19,8 @@ const NET = networkId(2)
 const EPOCH_SECONDS = 12
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const LIAR = fileURLToPath(new URL('./liar.ts', import.meta.url))
+/** Of the verifiers' network: what its stake answers with for two roots in one slot. */
+const FAULT_PENALTY = 100n * 10n ** 18n
 /** Many epochs: a machine under load misses some, which costs time and no promise. */
 const EPOCHS_MS = 240_000
 
@@ -73,6 +77,32 @@ describe('roots signed by a quorum of four verifiers', () => {
     for (const outcome of await until('an audit', () => books.auditAll(), EPOCHS_MS)) assert(outcome.equal, inspect(outcome))
     const told = spawnSync(process.execPath, [MAIN, 'audit', String(root.epoch), '--json', '--data', network.folder], { encoding: 'utf8' })
     assert.equal(told.status, 0, told.stdout + told.stderr)
+  })
+
+  test('its two faces are seen by who compares, kept, and cost it the penalty by one command', async () => {
+    const twice = (line: Record<string, unknown>) => String(line['message']).startsWith('a verifier signed two roots')
+    await until('both of its roots', () => network.log('verifier', 'error').find(twice) ?? null, EPOCHS_MS)
+    const cairn = (...args: readonly string[]) => {
+      const ran = spawnSync(process.execPath, [MAIN, 'verifier', 'equivocation', ...args, '--json', '--data', network.folder], {
+        encoding: 'utf8',
+      })
+      assert.notEqual(ran.status, 2, ran.stdout + ran.stderr)
+      return { status: ran.status, said: JSON.parse(ran.stdout) }
+    }
+    const liar = network.verifiers[3]?.account
+    const [kept] = cairn('list').said
+    assert.deepEqual([kept.verifier, kept.slashed, kept.signed.length], [liar, null, 2])
+    // One of them: by now there may be more, and a week takes a tenth of a stake at most.
+    const file = join(network.folder, 'two.json')
+    await writeFile(file, JSON.stringify(kept.signed))
+    const submitted = cairn('submit', file, '--as', 'verifier:2', '--yes')
+    assert.deepEqual([submitted.status, submitted.said.verifiers, submitted.said.reporter], [0, [liar], network.verifiers[1]?.account])
+    assert.equal(BigInt(submitted.said.slashed), FAULT_PENALTY)
+    const judged = cairn('list').said.find(
+      (row: { epoch: number; attempt: number }) => row.epoch === kept.epoch && row.attempt === kept.attempt,
+    )
+    assert.equal(BigInt(judged.slashed), FAULT_PENALTY)
+    assert.equal(cairn('submit', file, '--yes').status, 1, 'nobody pays twice for one slot')
   })
 
   test('two honest ones of four publish nothing, and everything goes on when a third returns', async () => {

@@ -24,6 +24,6 @@ export const ends = async (work: Promise<number>): Promise<void> => {
 /** `--as`, `--dry-run` and `--yes`, which every verb that signs has. */
 export const signs = (command: Command, as: string): Command =>
   command
-    .option('--as <who>', 'who signs: holder, customer, verifier, operator:N, delegator:N, or key:FILE', as)
+    .option('--as <who>', 'who signs: holder, customer, verifier:N, operator:N, delegator:N, or key:FILE', as)
     .option('--dry-run', 'only say what would be sent', false)
     .option('--yes', 'do not ask', false)

@@ -1,4 +1,4 @@
-/** What judges are asked for: `cairn storage demand|demands|fault|heads`, `cairn dispute`, `cairn device`. */
+/** What judges are asked for: `cairn storage demand|demands|fault|heads`, `cairn dispute`, `cairn device`, `cairn verifier`. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { common, ends, examples, integer, signs } from './common.ts'
 
@@ -20,6 +20,7 @@ export function addJudges(program: Command): void {
   addDemands(nounOf(program, 'storage', 'stored objects, from the customer’s side'))
   addDisputes(program.command('dispute').description('accusations with bonds on both sides, ruled by the network’s arbiter'))
   addDevices(nounOf(program, 'device', 'devices and what they sign'))
+  addVerifiers(nounOf(program, 'verifier', 'verifiers and what they sign'))
 }
 
 function addDemands(noun: Command): void {
@@ -111,4 +112,17 @@ function addDevices(noun: Command): void {
     .description('slash the device’s owner and revoke the device; a part of the slash is the reporter’s')
     .action((file, options) => ends(import('../verbs/equivocation.ts').then((verb) => verb.submit(file, options))))
   examples(submit, 'cairn device equivocation submit two.json --dry-run', 'cairn device equivocation submit two.json --as holder --yes')
+}
+
+function addVerifiers(noun: Command): void {
+  const equivocation = noun.command('equivocation').description('verifiers that signed two roots for one epoch, attempt and set')
+  const list = common(equivocation.command('list'))
+    .description('what the verifiers of this folder kept of others, both signatures, and what was slashed for it')
+    .action((options) => ends(import('../verbs/root-equivocation.ts').then((verb) => verb.list(options))))
+  examples(list, 'cairn verifier equivocation list', "cairn verifier equivocation list --json | jq '.[0].signed' > two.json")
+  const submit = signs(common(equivocation.command('submit')), 'customer')
+    .argument('[file]', 'a JSON array of the two signed roots; all that the verifiers of this folder kept without it')
+    .description('slash a verifier for two roots of one slot; a part of the slash is the reporter’s')
+    .action((file, options) => ends(import('../verbs/root-equivocation.ts').then((verb) => verb.submit(file ?? null, options))))
+  examples(submit, 'cairn verifier equivocation submit --dry-run', 'cairn verifier equivocation submit two.json --as verifier:2 --yes')
 }

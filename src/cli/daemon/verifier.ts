@@ -4,7 +4,7 @@ import { peerId, peerIdOf } from '../../protocol/peer-id.ts'
 import type { Kind, Resource, Visit } from '../../resources/resource.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { openTicketDesk } from '../../resources/tickets.ts'
-import { openBook, runVerifier } from '../../roles/verifier/index.ts'
+import { openBook, runVerifier, type VerifierParts } from '../../roles/verifier/index.ts'
 import type { ChainView } from '../../runtime/chain.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
@@ -17,8 +17,14 @@ const CHAIN_MS = 60_000
 /** Of its status; everything is in `cairn epoch list`. */
 const EPOCHS_SHOWN = 16
 
-/** @param resource What it verifies by. Tests give a bent one: every resource is a Resource of some kind, whatever it says. */
-export async function verifierDaemon(folder: string, resource = storage as unknown as Resource<Kind>): Promise<never> {
+/** What tests bend of a verifier; every resource is a Resource of some kind, whatever it says. */
+interface VerifierBends {
+  readonly resource?: Resource<Kind>
+  readonly bend?: (parts: VerifierParts) => VerifierParts
+}
+
+export async function verifierDaemon(folder: string, bends: VerifierBends = {}): Promise<never> {
+  const { resource = storage as unknown as Resource<Kind>, bend = (parts) => parts } = bends
   const config = await readConfig(folder, verifierConfig)
   return runDaemon(async (life) => {
     const world = await openWorld({ folder, ...config, listen: { host: config.host, port: config.port } })
@@ -45,7 +51,7 @@ export async function verifierDaemon(folder: string, resource = storage as unkno
     }
     const tickets = openTicketDesk({ ...world, chain })
     const running = runVerifier(
-      {
+      bend({
         rt: { ...world, chain, peerOf, visit, tickets },
         resource,
         net: world.net,
@@ -59,7 +65,7 @@ export async function verifierDaemon(folder: string, resource = storage as unkno
         }),
         signRoot: config.publish ? (hash) => world.crypto.secp256k1.sign(config.verifierKey, hash) : null,
         underWay: new Set(),
-      },
+      }),
       life.signal,
     )
     running.catch((error: unknown) => {

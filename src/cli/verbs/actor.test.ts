@@ -55,6 +55,18 @@ test('every party of a local network signs with its own wallet, and no two with 
   assert.equal(new Set(keys.map((key) => key.account)).size, names.length)
 })
 
+test('each verifier of a quorum signs with its own wallet, and the first by either name', async () => {
+  const four = { ...place, plan: { ...plan, moreVerifiers: Array(3).fill({ port: 1, transportKey: '' }) } }
+  const names = ['verifier', 'verifier:1', 'verifier:2', 'verifier:4']
+  const keys = await Promise.all(names.map((name) => actorKey(crypto, four, name)))
+  assert.deepEqual(
+    keys.map((key) => key.account),
+    [2, 2, 3, 5].map((index) => walletAt(index).account),
+  )
+  await refused('verifier:5', four)
+  await refused('verifier:2')
+})
+
 test('a name that is none, a number that nobody has, and a folder without the key are refused', async () => {
   for (const name of ['operator', 'operator:0', `operator:${NODES + 1}`, `delegator:${DELEGATORS + 1}`, 'operator:1e2', 'owner', ''])
     await refused(name)

@@ -11,12 +11,12 @@ import { deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import type { ChainSigner } from '../../runtime/chain.ts'
 import { fromHex, toHex } from '../../std/bytes.ts'
 import { nodeConfig, readConfig, verifierConfig } from '../config.ts'
-import { ACCOUNT, DELEGATORS } from '../up/plan.ts'
+import { ACCOUNT, DELEGATORS, type Plan } from '../up/plan.ts'
 import type { ChainDesk } from './desk.ts'
 import type { Place } from './place.ts'
 
 /** What `--as` takes, for help texts. */
-export const ACTORS = 'holder, customer, verifier, operator:N, delegator:N, or key:FILE'
+export const ACTORS = 'holder, customer, verifier:N, operator:N, delegator:N, or key:FILE'
 
 const KEY_BYTES = 32
 /** A key is 64 digits; whatever is longer is another kind of file. */
@@ -29,14 +29,16 @@ const unknown = (name: string, why: string, fix = `give --as one of ${ACTORS}`):
 const SINGLE: Readonly<Record<string, number>> = { holder: ACCOUNT.holder, customer: ACCOUNT.customer, verifier: ACCOUNT.verifier }
 
 /** Index under the plan's mnemonic; null for a word that names no party of it. */
-function indexOf(name: string, nodes: number): number | null {
+function indexOf(name: string, plan: Plan): number | null {
+  const nodes = plan.nodes.length
   const single = SINGLE[name]
   if (single !== undefined) return single
-  const [, party, digits] = /^(operator|delegator):([1-9]\d{0,3})$/.exec(name) ?? []
+  const [, party, digits] = /^(operator|delegator|verifier):([1-9]\d{0,3})$/.exec(name) ?? []
   if (party === undefined || digits === undefined) return null
   const n = Number(digits)
-  const most = party === 'operator' ? nodes : DELEGATORS
+  const most = { operator: nodes, delegator: DELEGATORS, verifier: 1 + plan.moreVerifiers.length }[party] ?? 0
   if (n > most) throw unknown(name, `this network has ${most} of them`, `count from 1 to ${most}`)
+  if (party === 'verifier') return ACCOUNT.verifierAt(n - 1)
   return party === 'operator' ? ACCOUNT.operator(n - 1) : ACCOUNT.delegator(nodes, n - 1)
 }
 
@@ -66,8 +68,8 @@ async function ofDaemon(crypto: Crypto, place: Place, name: string): Promise<Wal
 }
 
 /**
- * The key behind `--as`: `holder`, `customer`, `verifier`, `operator:N` or `delegator:N` (from 1) of a local network,
- * `operator` or `verifier` of a daemon's folder, `key:FILE` anywhere.
+ * The key behind `--as`: `holder`, `customer`, `verifier` (or `verifier:N`), `operator:N` or `delegator:N` (from 1) of a
+ * local network, `operator` or `verifier` of a daemon's folder, `key:FILE` anywhere.
  * @throws `CONFIG` with what to give instead.
  */
 export async function actorKey(crypto: Crypto, place: Place, as: string): Promise<WalletKey> {
@@ -77,7 +79,7 @@ export async function actorKey(crypto: Crypto, place: Place, as: string): Promis
     if (own !== null) return own
     throw unknown(as, 'this folder does not have that key', 'use the folder of `cairn up`, or give --as key:FILE')
   }
-  const index = indexOf(as, place.plan.nodes.length)
+  const index = indexOf(as, place.plan)
   if (index === null) throw unknown(as, 'no party of a local network has that name')
   return deriveKeys(crypto, place.plan.mnemonic).wallet(index)
 }

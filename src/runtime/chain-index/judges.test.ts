@@ -88,6 +88,14 @@ test('a device that equivocated is listed with who paid and who told', () => {
   assert.deepEqual(index.punished(NET), [{ device: HASH, net: NET, accused: PROVIDER, reporter: CHALLENGER, slashed: 50n, at: 1000 }])
 })
 
+test('a verifier that signed two roots for one slot is listed with the slot, who paid and who told', () => {
+  const index = createJudgesIndex()
+  const args = { net: NET, signer: PROVIDER, reporter: CHALLENGER, epoch: 7, attempt: 1, slashed: 50n }
+  index.apply(event('disputes', 'RootEquivocationProven', args))
+  assert.deepEqual(index.punishedSigners(NET), [{ ...args, at: 1000 }])
+  assert.deepEqual(index.punishedSigners(networkId(NET + 1)), [])
+})
+
 test('closed rows are forgotten, oldest first, and open ones are not', () => {
   const index = createJudgesIndex()
   index.apply(demanded(1n))

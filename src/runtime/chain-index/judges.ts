@@ -1,7 +1,15 @@
 /** What judges decide: demands for proofs, disputes, and devices that were proved to lie. */
-import { type DeviceId, deviceId, networkId } from '../../protocol/ids.ts'
+import { type DeviceId, deviceId, epoch, networkId } from '../../protocol/ids.ts'
 import { assert, present } from '../../std/assert.ts'
-import { type DemandRow, type DisputeRow, type JudgesView, type PunishedRow, type StorageHead, VERDICTS } from '../chain-judges.ts'
+import {
+  type DemandRow,
+  type DisputeRow,
+  type JudgesView,
+  type PunishedRow,
+  type PunishedSignerRow,
+  type StorageHead,
+  VERDICTS,
+} from '../chain-judges.ts'
 import { accountIn, addressIn, bigintIn, type ChainEvent, digestIn, type EventArgs, hexIn, numberIn, structIn } from './event.ts'
 
 export interface JudgesIndex extends JudgesView {
@@ -9,7 +17,7 @@ export interface JudgesIndex extends JudgesView {
 }
 
 /**
- * Rows of closed demands and of closed disputes that are kept, each: they are there to be looked at, and what nobody closes
+ * Rows of closed demands, of closed disputes and of punished signers that are kept, each: they are there to be looked at, and what nobody closes
  * cannot be dropped. Each cost a bond, so a chain has few.
  */
 const CLOSED_KEPT = 10_000
@@ -50,6 +58,7 @@ export function createJudgesIndex(): JudgesIndex {
   const demands = createRows<DemandRow>()
   const disputes = createRows<DisputeRow>()
   const punished = new Map<DeviceId, PunishedRow>()
+  const signers: PunishedSignerRow[] = []
 
   function demand({ name, args, block, timestamp }: ChainEvent): void {
     const id = bigintIn(args, 'id')
@@ -118,6 +127,13 @@ export function createJudgesIndex(): JudgesIndex {
         punished.set(device, { device, net, ...who, slashed: bigintIn(args, 'slashed'), at: timestamp })
         return
       }
+      case 'RootEquivocationProven': {
+        const slot = { net: networkId(numberIn(args, 'net')), epoch: epoch(numberIn(args, 'epoch')), attempt: numberIn(args, 'attempt') }
+        const who = { signer: accountIn(args, 'signer'), reporter: accountIn(args, 'reporter') }
+        signers.push({ ...who, ...slot, slashed: bigintIn(args, 'slashed'), at: timestamp })
+        if (signers.length > CLOSED_KEPT) signers.shift()
+        return
+      }
     }
   }
 
@@ -132,5 +148,6 @@ export function createJudgesIndex(): JudgesIndex {
     dispute: (id) => disputes.rows.get(id) ?? null,
     disputes: (net) => [...disputes.rows.values()].filter((row) => row.net === net),
     punished: (net) => [...punished.values()].filter((row) => row.net === net),
+    punishedSigners: (net) => signers.filter((row) => row.net === net),
   }
 }

@@ -138,6 +138,7 @@ function stageChain(customers: readonly Key[]): ChainView {
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    punishedSigners: () => [],
     rootSet: () => null,
     evidenceFrom: () => [],
     nominated: () => 0n,

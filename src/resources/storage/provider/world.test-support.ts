@@ -183,6 +183,7 @@ function createTestChain(): TestChain {
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    punishedSigners: () => [],
     rootSet: () => null,
     evidenceFrom: () => [],
     nominated: () => 0n,

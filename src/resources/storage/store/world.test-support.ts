@@ -297,6 +297,7 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     dispute: () => null,
     disputes: () => [],
     punished: () => [],
+    punishedSigners: () => [],
     rootSet: () => null,
     evidenceFrom: () => [],
     nominated: () => 0n,
