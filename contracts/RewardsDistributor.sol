@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {INetworkRegistry} from "./interfaces/INetworkRegistry.sol";
@@ -19,6 +20,9 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
     using SafeCast for uint256;
 
     uint32 public constant RING = 8;
+    /// @notice A root may come half an interval before it is due, so that one that came late does not delay all after it.
+    /// With windows of at most six intervals the ring's ninth root still finds the first one's slot free.
+    uint40 public constant EARLY_SHARE = 2;
     /// The guardian may stop two roots in a row; the third stands against it.
     uint32 public constant MAX_VETOES_IN_A_ROW = 2;
     /// The window of the root after two vetoes: it can only be disputed, so the dispute gets the longest time.
@@ -226,7 +230,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         r.index = p.published;
         if (r.index != 0) {
             if (r.epoch <= p.lastEpoch) revert StaleEpoch(r.epoch, p.lastEpoch);
-            if (block.timestamp < p.lastAt + interval) revert TooSoon(p.lastAt + interval);
+            uint40 readyAt = p.dueAt - interval / EARLY_SHARE;
+            if (block.timestamp < readyAt) revert TooSoon(readyAt);
         }
         if (r.total > p.funded) revert ExceedsFunding(r.total, p.funded);
         (uint128 floor, bool vetoLimit) = _history(key, p, r.index);
@@ -237,7 +242,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         _roots[key][r.index % RING] = r;
         p.published = r.index + 1;
         p.lastEpoch = r.epoch;
-        p.lastAt = uint40(block.timestamp);
+        p.dueAt = uint40(Math.max(p.dueAt, block.timestamp)) + interval;
     }
 
     /// @dev Walks back over at most the ring to the last activated total. Challenge windows span at most six intervals,

@@ -19,14 +19,14 @@ interface IRewardsDistributor {
     /// @param funded Received so far.
     /// @param published Publications so far, which is the index of the next one.
     /// @param lastEpoch Epoch of the last publication.
-    /// @param lastAt Unix seconds of the last publication.
+    /// @param dueAt Unix seconds at which the next root is due: an interval after the last one was due, or came if that was later.
     struct Pot {
         uint128 claimed;
         uint128 allocated;
         uint128 funded;
         uint32 published;
         uint32 lastEpoch;
-        uint40 lastAt;
+        uint40 dueAt;
     }
 
     /// @dev Active is never stored: it is Pending from `activeAt` on.

@@ -88,12 +88,37 @@ contract RewardsDistributorTest is World {
         distributor.publish(net, asset, epoch - 2, "root", 5e18, 0);
         vm.expectRevert(abi.encodeWithSelector(I.StaleEpoch.selector, epoch - 2, epoch - 2));
         distributor.publish(net, asset, epoch - 2, "root", 5e18, 0);
-        uint40 ready = uint40(block.timestamp) + 1 days;
+        uint40 ready = uint40(block.timestamp) + 12 hours;
         vm.expectRevert(abi.encodeWithSelector(I.TooSoon.selector, ready));
         distributor.publish(net, asset, epoch - 1, "root", 5e18, 0);
-        vm.warp(ready);
+        vm.warp(ready + 12 hours);
         vm.expectRevert(abi.encodeWithSelector(I.NonMonotonic.selector, uint128(5e18 - 1), uint128(5e18)));
         distributor.publish(net, asset, epoch, "root", 5e18 - 1, 0);
+    }
+
+    /// @dev Otherwise a late root delays all that follow, until they lie epochs behind for ever.
+    function test_ALateRootDoesNotDelayTheNext() public {
+        _publish("a", 1e18);
+        vm.warp(block.timestamp + 1 days + 10 hours);
+        distributor.publish(net, asset, registry.currentEpoch(net) - 1, "late", 2e18, "data");
+        vm.warp(block.timestamp + 14 hours);
+        distributor.publish(net, asset, registry.currentEpoch(net) - 1, "in time", 3e18, "data");
+        assertEq(distributor.pot(net, asset).published, 3, "all came");
+    }
+
+    /// @dev Half an interval is lent once: on average there is one root in an interval.
+    function test_RootsComeOncePerIntervalOnAverage() public {
+        uint32 epoch = registry.currentEpoch(net);
+        uint40 began = uint40(block.timestamp);
+        distributor.publish(net, asset, epoch - 3, "a", 1e18, "data");
+        vm.warp(began + 12 hours);
+        distributor.publish(net, asset, epoch - 2, "b", 2e18, "data");
+        uint40 ready = began + 36 hours;
+        vm.warp(ready - 1);
+        vm.expectRevert(abi.encodeWithSelector(I.TooSoon.selector, ready));
+        distributor.publish(net, asset, epoch - 1, "c", 3e18, "data");
+        vm.warp(ready);
+        distributor.publish(net, asset, epoch - 1, "c", 3e18, "data");
     }
 
     function test_TheFloorIsTheLastActivatedTotalNotThePendingOne() public {

@@ -245,7 +245,7 @@ contract SystemHandler is System {
     function publish(uint128[2] calldata rewards, uint128[3] calldata units) external watched {
         IRewardsDistributor.Pot memory pot = distributor.pot(NET, address(token));
         if (pot.published != 0 && registry.currentEpoch(NET) - 1 <= pot.lastEpoch) vm.warp(block.timestamp + EPOCH);
-        if (pot.published != 0 && block.timestamp < pot.lastAt + EPOCH) vm.warp(pot.lastAt + EPOCH);
+        if (pot.published != 0 && block.timestamp < pot.dueAt) vm.warp(pot.dueAt);
         uint128 left = pot.funded - _now.rewards[0] - _now.rewards[1];
         for (uint256 to = 0; to < PAYEES; ++to) {
             _now.rewards[to] += uint128(bound(rewards[to], 0, left / 2));

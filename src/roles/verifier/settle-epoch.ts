@@ -112,10 +112,13 @@ export async function readSettlement(book: Book, digest: Digest): Promise<Settle
   return settlementSchema.decode(bytes)
 }
 
-/** Seconds from which the chain takes the next root of the pot: an interval after the last one was published. */
+/**
+ * Seconds before which the chain takes no other root of the pot: half an interval after the last one was published. It may
+ * want up to as much again, when that one was early itself; then it says `TooSoon`, and is asked again.
+ */
 export function publishableAt({ rt, net }: Pick<VerifierParts, 'rt' | 'net'>): number {
   const network = rt.chain.network(net)
   const last = rt.chain.roots(net).at(-1)
   if (network === null || last === undefined) return 0
-  return last.activeAt - network.challengeSeconds + network.rootEpochs * network.epochSeconds
+  return last.activeAt - network.challengeSeconds + Math.floor((network.rootEpochs * network.epochSeconds) / 2)
 }

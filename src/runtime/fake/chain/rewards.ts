@@ -25,6 +25,7 @@ import { type Call, greatest, type Machine, must, NOBODY, refuse, type Tokens, Z
 import type { Functions, RegistryModel } from './registry.ts'
 
 const RING = 8
+const EARLY_SHARE = 2
 const VETOES_IN_A_ROW = 2
 const LONG_WINDOW = 21 * 86_400
 const PAYOUT_DELAY = 3 * 86_400
@@ -46,7 +47,7 @@ export interface Pot {
   readonly funded: bigint
   readonly published: number
   readonly lastEpoch: number
-  readonly lastAt: number
+  readonly dueAt: number
 }
 
 export interface RewardsModel {
@@ -61,7 +62,7 @@ export interface RewardsModel {
   held(asset: Address): bigint
 }
 
-const EMPTY: Pot = { claimed: 0n, allocated: 0n, funded: 0n, published: 0, lastEpoch: 0, lastAt: 0 }
+const EMPTY: Pot = { claimed: 0n, allocated: 0n, funded: 0n, published: 0, lastEpoch: 0, dueAt: 0 }
 
 /** IRootPublisher.RootMessage. */
 const ROOT: TypedStruct = {
@@ -133,14 +134,15 @@ export function createRewards(machine: Machine, tokens: Tokens, registry: Regist
     const pot = pots.get(key)
     const index = pot.published
     must(index === 0 || epoch > pot.lastEpoch, 'StaleEpoch', { epoch, last: pot.lastEpoch })
-    must(index === 0 || now() >= pot.lastAt + interval, 'TooSoon', { readyAt: pot.lastAt + interval })
+    const readyAt = pot.dueAt - Math.floor(interval / EARLY_SHARE)
+    must(index === 0 || now() >= readyAt, 'TooSoon', { readyAt })
     must(total <= pot.funded, 'ExceedsFunding', { total, funded: pot.funded })
     const { floor, vetoLimit } = history(key, index)
     must(total >= floor, 'NonMonotonic', { total, floor })
     retire(key, index)
     const activeAt = now() + (vetoLimit ? Math.max(LONG_WINDOW, rule('challengeWindow')) : rule('challengeWindow'))
     roots.set(slot(key, index), { root, total, activeAt, epoch, index, state: 'pending' })
-    pots.set(key, { ...pots.get(key), published: index + 1, lastEpoch: epoch, lastAt: now() })
+    pots.set(key, { ...pots.get(key), published: index + 1, lastEpoch: epoch, dueAt: Math.max(pot.dueAt, now()) + interval })
     emit('rewards', 'RootPublished', { net, asset, epoch, index, root, total, dataHash, activeAt })
     return index
   }
