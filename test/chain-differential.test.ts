@@ -84,7 +84,7 @@ before(async () => {
   database.close()
   separator = domainSeparator(crypto, escrowDomain(anvil.chainId, deployment.addresses.escrow))
   // From here one call at a time: each is mined in a block of its own, at a second that the test names.
-  await rpc.request('evm_setIntervalMining', [0])
+  await anvil.leaveMining()
   await rpc.request('evm_setAutomine', [true])
   await rpc.request('anvil_autoImpersonateAccount', [true])
 })

@@ -14,7 +14,7 @@ import { type Customer, createCustomer } from './objects.ts'
 
 const NET = networkId(2)
 const LONG = process.env.CAIRN_E2E === 'long'
-const ROUNDS = LONG ? 300 : 12
+const ROUNDS = LONG ? 300 : 20
 /** The rounds end early, but not before half of them are done, when the machine is too busy for all. */
 const ROUNDS_MS = LONG ? 3_600_000 : 120_000
 const ROUNDS_LEAST = ROUNDS / 2

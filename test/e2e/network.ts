@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Account, DeviceId, Hex } from '../../src/protocol/ids.ts'
+import { chainFiles } from '../../src/runtime/real/chain/index.ts'
 import type { S3Endpoint } from '../clients/suite.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -93,7 +94,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<TestNe
     facts = JSON.parse(line) as Facts
   }
   const marks = (party: Party): readonly string[] => {
-    if (party === 'chain') return [join(folder, 'chain', 'state.json')]
+    if (party === 'chain') return [chainFiles(join(folder, 'chain')).scratch]
     const [kind = '', number] = party.split(' ')
     return ['run', number === undefined ? join(folder, kind) : join(folder, `${kind}s`, number)]
   }

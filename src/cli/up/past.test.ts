@@ -18,9 +18,15 @@ after(() => rm(folder, { recursive: true, force: true }))
 
 const start = (net: number | null): Promise<number | null> => beginInPast(folder, { net } as Plan, NOW)
 const lastRan = async (seconds: number): Promise<void> => {
-  const path = join(folder, 'chain', 'state.json')
-  await writeFile(path, '{}')
-  await utimes(path, seconds, seconds)
+  // A whole state that was written long before the last block.
+  for (const [name, at] of [
+    ['state.json', 0],
+    ['blocks.jsonl', seconds],
+  ] as const) {
+    const path = join(folder, 'chain', name)
+    await writeFile(path, '{}')
+    await utimes(path, at, at)
+  }
 }
 
 test('a new network begins in the week before, and forgets a setup that was interrupted', async () => {

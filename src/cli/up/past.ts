@@ -6,6 +6,7 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
 import { WEEK_SECONDS } from '../../runtime/chain-index/index.ts'
+import { chainFiles } from '../../runtime/real/chain/index.ts'
 import { type Plan, QUORUM_LEAST, VERIFIERS_MAX } from './plan.ts'
 
 /** Time for the setup before the week begins. */
@@ -35,8 +36,9 @@ export async function beginInPast(folder: string, plan: Plan, now: number): Prom
     await Promise.all(remains.map((name) => rm(join(folder, name), { force: true })))
     return past
   }
-  // Anvil writes its state every second, so its file is as old as the network's last moment.
-  const state = await stat(join(folder, 'chain', 'state.json')).catch(() => null)
-  const last = Math.floor((state?.mtimeMs ?? 0) / 1000 / WEEK_SECONDS)
-  return state === null || last + SERVES_WEEKS < week ? past : null
+  // Each block is written when it is mined, so the newer of the files is as old as the network's last moment.
+  const { state, blocks } = chainFiles(join(folder, 'chain'))
+  const written = await Promise.all([state, blocks].map((file) => stat(file).catch(() => null)))
+  const last = Math.floor(Math.max(...written.map((file) => file?.mtimeMs ?? 0)) / 1000 / WEEK_SECONDS)
+  return last + SERVES_WEEKS < week ? past : null
 }

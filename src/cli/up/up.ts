@@ -1,7 +1,6 @@
 /** `cairn up`: a whole network on this machine, one process for each of its parties. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
-import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
@@ -11,6 +10,8 @@ import { drawKey } from '../../resources/storage/gateway.ts'
 import { LOCAL_REDUNDANCY } from '../../resources/storage/index.ts'
 import { type Anvil, LOCAL_CHAIN_ID, startAnvil } from '../../runtime/real/chain/index.ts'
 import { createClock, createCrypto, createLog, createRandom, openDatabase } from '../../runtime/real/index.ts'
+import { drawPorts } from '../../runtime/real/ports.ts'
+import { present } from '../../std/assert.ts'
 import { toHex } from '../../std/bytes.ts'
 import { gatewayConfig, nodeConfig, verifierConfig, writeConfig } from '../config.ts'
 import { type Child, startChild } from './children.ts'
@@ -131,51 +132,26 @@ function alive(pid: number): boolean {
 /** Ports are drawn once and kept, so that what clients and the chain know stays true over restarts. */
 async function draw(folder: string, options: UpOptions): Promise<Plan> {
   const key = (): string => `0x${toHex(random.bytes(32))}`
-  const nodes = await Promise.all(
-    Array.from({ length: options.nodes || 8 }, async () => ({ port: await freePort(), deviceKey: key(), transportKey: key() })),
-  )
+  const nodeCount = options.nodes || 8
+  // For the chain, the gateway and the verifiers too, and one more in case that the given one is among them.
+  const drawn = await drawPorts({ folder, count: nodeCount + options.verifiers + 3 })
+  const ports = drawn.filter((port) => port !== options.port).values()
+  const port = (): number => present(ports.next().value, 'as many were drawn')
   const plan: Plan = {
     format: FORMAT,
     mnemonic: mnemonicOf(random.bytes(32)),
     epochSeconds: options.epochSeconds,
-    ports: { chain: await freePort(), s3: options.port === 0 ? await freePort() : options.port, verifier: await freePort() },
+    ports: { chain: port(), s3: options.port === 0 ? port() : options.port, verifier: port() },
     sessionKey: key(),
     gatewayKey: key(),
     verifierKey: key(),
-    moreVerifiers: await Promise.all(
-      Array.from({ length: options.verifiers - 1 }, async () => ({ port: await freePort(), transportKey: key() })),
-    ),
+    moreVerifiers: Array.from({ length: options.verifiers - 1 }, () => ({ port: port(), transportKey: key() })),
     ...drawKey(random),
-    nodes,
+    nodes: Array.from({ length: nodeCount }, () => ({ port: port(), deviceKey: key(), transportKey: key() })),
     net: null,
   }
   await writePlan(folder, plan)
   return plan
-}
-
-/**
- * Below the ports that systems draw for outgoing connections (from 32768 on Linux, 49152 elsewhere): one of those may be
- * in use whenever the network is started again.
- */
-const PORT_MIN = 15_000
-const PORT_MAX = 32_000
-const PORT_TRIES = 100
-
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < PORT_TRIES; tries += 1) {
-    const [high = 0, low = 0] = random.bytes(2)
-    const port = PORT_MIN + ((high * 256 + low) % (PORT_MAX - PORT_MIN))
-    if (await isFree(port)) return port
-  }
-  throw new CairnError('CONFIG', { what: 'a port', why: `${PORT_TRIES} of them are taken`, fix: 'free some' })
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer()
-    server.once('error', () => done(false))
-    server.listen(port, HOST, () => server.close(() => done(true)))
-  })
 }
 
 /** While the setup waits for blocks: ten daemons then start from one compilation instead of making ten. */

@@ -1,7 +1,6 @@
 /** `cairn node join|exit`: how an outsider's disk enters a network, and how it leaves without harm to anybody. */
 
 import { mkdir } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { deviceIdOf } from '../../protocol/device-signature.ts'
 import { CairnError } from '../../protocol/errors.ts'
@@ -13,6 +12,8 @@ import { registerDevice, updateEndpoint } from '../../runtime/actions/registry.t
 import { bondStake, unbondStake } from '../../runtime/actions/staking.ts'
 import type { ChainCall } from '../../runtime/chain.ts'
 import { encodeCall, openTxQueue, saveDeployment } from '../../runtime/real/chain/index.ts'
+import { drawPorts } from '../../runtime/real/ports.ts'
+import { present } from '../../std/assert.ts'
 import { toHex } from '../../std/bytes.ts'
 import { type NodeConfig, nodeConfig, readConfig, writeConfig } from '../config.ts'
 import { ACCOUNT, readPlan } from '../up/plan.ts'
@@ -88,7 +89,7 @@ async function prepare(from: string, folder: string, options: JoinOptions): Prom
     deviceKey: hexKey(random.bytes(32)),
     transportKey: hexKey(random.bytes(32)),
     host: options.host,
-    port: options.port === 0 ? await freePort(options.host) : options.port,
+    port: options.port === 0 ? await drawPort(folder, options.host) : options.port,
     quotaBytes: options.capacityGib * GIB,
     reserveBytes: RESERVE_BYTES,
     verifiers: descriptor.verifiers,
@@ -97,19 +98,11 @@ async function prepare(from: string, folder: string, options: JoinOptions): Prom
   return config
 }
 
-const hexKey = (bytes: Uint8Array): string => `0x${toHex(bytes)}`
+/** Announced on chain, so it is drawn once. */
+const drawPort = async (folder: string, host: string): Promise<number> =>
+  present((await drawPorts({ folder, host, count: 1 }))[0], 'one was drawn')
 
-/** The port is announced on chain, so it is drawn once. */
-function freePort(host: string): Promise<number> {
-  return new Promise((done, failed) => {
-    const server = createServer()
-    server.once('error', failed)
-    server.listen(0, host, () => {
-      const at = server.address()
-      server.close(() => (at !== null && typeof at === 'object' ? done(at.port) : failed(new Error('no port'))))
-    })
-  })
-}
+const hexKey = (bytes: Uint8Array): string => `0x${toHex(bytes)}`
 
 async function balanceOf(desk: ChainDesk, account: Account): Promise<bigint> {
   const { token } = desk.access.view.addresses

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { CairnError } from '../../protocol/errors.ts'
 import type { HttpRequest, HttpResponse, HttpServer, Log, Sink } from '../index.ts'
 import { RequestBody } from './http-body.ts'
 import { Patience, type PatienceLimits, Watch } from './patience.ts'
@@ -241,9 +242,13 @@ export function createHttpServer(log: Log, limits: HttpLimits = HTTP_LIMITS): Ht
       configure(server, limits)
       try {
         await new Promise<void>((resolve, reject) => {
-          server.once('error', reject)
+          const refused = (cause: Error): void => {
+            const what = `listening on ${at.host}:${at.port}`
+            reject(new CairnError('CONFIG', { what, why: cause.message, fix: 'choose another address or port' }, { cause }))
+          }
+          server.once('error', refused)
           server.listen(at.port, at.host, () => {
-            server.off('error', reject)
+            server.off('error', refused)
             resolve()
           })
         })

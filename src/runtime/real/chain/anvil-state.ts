@@ -1,48 +1,34 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CairnError } from '../../../protocol/errors.ts'
 
-/**
- * Anvil keeps its chain in one JSON file that it rewrites in place, so a kill in the middle of a write leaves half a
- * file. Beside it lives the last copy that was seen whole; a chain restored from it has lost its newest blocks, which
- * everything above treats as the reorg it is.
- */
-export interface StateFiles {
-  readonly live: string
-  readonly copy: string
+/** What a local chain's folder holds; `anvil-keeper.ts` says how the two files make one chain. */
+export interface ChainFiles {
+  /** The whole chain as of some block, as anvil loads it. Only ever replaced in one step. */
+  readonly state: string
+  /** The blocks since. */
+  readonly blocks: string
+  /** Where anvil may write what it likes. Among its arguments, it tells this folder's anvil from all others. */
+  readonly scratch: string
+  /** Process id of the anvil that runs on this folder. */
+  readonly pid: string
 }
 
-export const stateFiles = (folder: string): StateFiles => ({ live: join(folder, 'state.json'), copy: join(folder, 'state.good.json') })
+export const chainFiles = (folder: string): ChainFiles => ({
+  state: join(folder, 'state.json'),
+  blocks: join(folder, 'blocks.jsonl'),
+  scratch: join(folder, 'anvil'),
+  pid: join(folder, 'anvil.pid'),
+})
 
-/** Above this a full parse would hold up the event loop, so that a running copy is judged by its end alone. */
-const PARSE_BYTES_MAX = 1 << 20
-
-async function bytesAt(path: string): Promise<Buffer | null> {
+export async function bytesAt(path: string): Promise<Buffer | null> {
   try {
     return await readFile(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw new CairnError('DISK', { path, why: String(error) }, { cause: error })
   }
-}
-
-function parses(bytes: Buffer): boolean {
-  try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof value === 'object' && value !== null
-  } catch {
-    return false
-  }
-}
-
-/** A torn write is a prefix of the file, and the file ends where its one object closes. */
-function looksWhole(bytes: Buffer): boolean {
-  if (bytes.length <= PARSE_BYTES_MAX) return parses(bytes)
-  return bytes
-    .toString('latin1', bytes.length - 8)
-    .trimEnd()
-    .endsWith('}}')
 }
 
 /** Puts `bytes` at `path` durably and in one step: write beside it, fsync, rename, fsync the folder. */
@@ -89,42 +75,21 @@ export function withOneGenesis(state: unknown): object | null {
   return { ...state, blocks: blocks.filter((block) => block === oldest || !first.some((one) => one === block)) }
 }
 
-/** The bytes as anvil shall read them. */
-function mended(bytes: Buffer): Uint8Array {
-  const state = withOneGenesis(JSON.parse(bytes.toString('utf8')))
-  return state === null ? bytes : Buffer.from(JSON.stringify(state))
-}
-
 /**
- * Makes sure that anvil will find a whole state file, or none for a new chain.
- * @returns Where the state comes from.
- * @throws `CORRUPT` when a file exists and no version of it is whole: starting a new chain over it would lose money.
+ * Makes sure that anvil will find a state that it can load, or none for a new chain.
+ * @returns Whether there is one.
+ * @throws `CORRUPT` when it cannot be read: starting a new chain over it would lose money.
  */
-export async function prepareState(files: StateFiles): Promise<'new' | 'live' | 'copy'> {
-  const live = await bytesAt(files.live)
-  if (live !== null && parses(live)) {
-    const state = mended(live)
-    if (state !== live) await replaceFile(files.live, state)
-    await replaceFile(files.copy, state)
-    return 'live'
+export async function prepareState(path: string): Promise<boolean> {
+  const bytes = await bytesAt(path)
+  if (bytes === null) return false
+  let state: unknown
+  try {
+    state = JSON.parse(bytes.toString('utf8'))
+  } catch (cause) {
+    throw new CairnError('CORRUPT', { what: path, why: 'the state of the local chain cannot be read' }, { cause })
   }
-  const copy = await bytesAt(files.copy)
-  if (copy !== null && parses(copy)) {
-    await replaceFile(files.live, mended(copy))
-    return 'copy'
-  }
-  if (live === null && copy === null) return 'new'
-  throw new CairnError('CORRUPT', { what: files.live, why: 'neither the state of the local chain nor its copy can be read' })
-}
-
-/** Copies the live file when it is whole and nobody wrote it meanwhile; whether it did. */
-export async function copyState(files: StateFiles): Promise<boolean> {
-  const before = await stat(files.live).catch(() => null)
-  if (before === null) return false
-  const bytes = await bytesAt(files.live)
-  const after = await stat(files.live).catch(() => null)
-  if (bytes === null || after === null || after.mtimeMs !== before.mtimeMs || after.size !== bytes.length) return false
-  if (!looksWhole(bytes)) return false
-  await replaceFile(files.copy, bytes)
+  const mended = withOneGenesis(state)
+  if (mended !== null) await replaceFile(path, Buffer.from(JSON.stringify(mended)))
   return true
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -312,28 +312,6 @@ describe('a chain of its own', { timeout: 300_000 }, () => {
       await other.stop()
     }
   })
-})
-
-test('a torn state file is replaced by the last whole copy, and a ruined one stops the start', { timeout: 120_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'cairn-anvil-'))
-  try {
-    const first = await startAnvil({ folder, clock, log: quiet })
-    const genesis = present(await createRpc(first.url).header(0n), 'first block').hash
-    await clock.sleep(2_500)
-    await first.stop()
-    const second = await startAnvil({ folder, clock, log: quiet })
-    process.kill(present(second.pid(), 'it runs'), 0)
-    await second.stop()
-    await truncate(join(folder, 'state.json'), (await readFile(join(folder, 'state.json'))).length >> 1)
-    const third = await startAnvil({ folder, clock, log: quiet })
-    assert.equal(present(await createRpc(third.url).header(0n), 'first block').hash, genesis)
-    await third.stop()
-    await writeFile(join(folder, 'state.json'), '{"block":')
-    await writeFile(join(folder, 'state.good.json'), '')
-    await assert.rejects(startAnvil({ folder, clock, log: quiet }), (error) => isCairnError(error, 'CORRUPT'))
-  } finally {
-    await rm(folder, { recursive: true })
-  }
 })
 
 /** Passes requests on until it is cut: then connections are refused in the middle, as a dead endpoint does. */

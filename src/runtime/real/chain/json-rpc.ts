@@ -68,7 +68,13 @@ function answersOf(status: number, body: string): Map<number, RpcAnswer> {
 }
 
 /** Sends one request body; the answer's status and text, within the time and the size. */
-function post(url: URL, agent: http.Agent, body: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+function post(
+  url: URL,
+  agent: http.Agent,
+  body: string,
+  timeoutMs: number,
+  answerBytesMax: number,
+): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>()
   const headers: Record<string, string | number> = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   if (url.username !== '') {
@@ -79,7 +85,7 @@ function post(url: URL, agent: http.Agent, body: string, timeoutMs: number): Pro
     let bytes = 0
     response.on('data', (part: Buffer) => {
       bytes += part.length
-      if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error(`the answer is larger than ${ANSWER_BYTES_MAX} bytes`))
+      if (bytes > answerBytesMax) request.destroy(new Error(`the answer is larger than ${answerBytesMax} bytes`))
       else parts.push(part)
     })
     response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }))
@@ -94,7 +100,7 @@ function post(url: URL, agent: http.Agent, body: string, timeoutMs: number): Pro
 }
 
 /** @param url Of an http or https endpoint; a user and password in it are sent as basic authentication. */
-export function createJsonRpc(url: string, timeoutMs: number): JsonRpc {
+export function createJsonRpc(url: string, timeoutMs: number, answerBytesMax: number = ANSWER_BYTES_MAX): JsonRpc {
   const to = parse(url)
   const agent = new (to.protocol === 'https:' ? https : http).Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, timeout: IDLE_SOCKET_MS })
   let waiting: Pending[] = []
@@ -102,7 +108,7 @@ export function createJsonRpc(url: string, timeoutMs: number): JsonRpc {
   async function send(batch: readonly Pending[]): Promise<void> {
     try {
       const calls = batch.map(({ method, params }, id) => ({ jsonrpc: '2.0', id, method, params }))
-      const { status, text } = await post(to, agent, JSON.stringify(calls.length === 1 ? calls[0] : calls), timeoutMs)
+      const { status, text } = await post(to, agent, JSON.stringify(calls.length === 1 ? calls[0] : calls), timeoutMs, answerBytesMax)
       const answers = answersOf(status, text)
       batch.forEach((pending, id) => {
         const answer = answers.get(id)

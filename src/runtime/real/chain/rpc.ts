@@ -127,8 +127,8 @@ function receiptOf(value: unknown): Receipt | null {
  * A client for the chain at `url`. Requests that are made in one turn travel as one batch. Nothing is retried here: who
  * calls knows for how long it is worth it.
  */
-export function createRpc(url: string, timeoutMs: number = TIMEOUT_MS): Rpc {
-  const rpc = createJsonRpc(url, timeoutMs)
+export function createRpc(url: string, timeoutMs: number = TIMEOUT_MS, answerBytesMax?: number): Rpc {
+  const rpc = createJsonRpc(url, timeoutMs, answerBytesMax)
 
   async function attempt(method: string, params: readonly unknown[]): Promise<{ value: unknown } | Refusal> {
     const answer = await rpc.ask(method, params)
