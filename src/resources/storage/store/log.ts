@@ -11,7 +11,7 @@ import type { Database } from '../../../runtime/index.ts'
 import { bigEndian, concat } from '../../../std/bytes.ts'
 import { FRAME_BYTES } from '../layout.ts'
 import { TIMING } from './context.ts'
-import { Refusal, receiveReply, sendRequest } from './exchange.ts'
+import { receiveReply, sendRequest } from './exchange.ts'
 import type { Keyring } from './keys.ts'
 import type { Metadata } from './metadata.ts'
 import type { WriterParts } from './writer.ts'
@@ -302,7 +302,7 @@ async function putWhole(parts: WriterParts, device: DeviceId, pieceId: Digest, b
     providers.good(device)
   } catch (error) {
     io.abort(error)
-    if (!(error instanceof Refusal) && !signal.aborted) providers.bad(device, error)
+    if (!signal.aborted) providers.tookNone(device, error)
     throw error
   } finally {
     signal.removeEventListener('abort', stop)

@@ -11,6 +11,7 @@ import type { Duplex } from '../../../runtime/index.ts'
 import { type Candidate, type Placement, type PlacementRequest, place } from '../match.ts'
 import { STORAGE_PROTOCOL } from '../messages.ts'
 import { type StoreContext, TIMING } from './context.ts'
+import { isFailure, Refusal } from './exchange.ts'
 
 /** A piece counts as lost after this many failed contacts (DESIGN §6)… */
 const LOST_CONTACTS = 3
@@ -21,6 +22,11 @@ const REST_MS = 500
 const REST_MAX_MS = 10_000
 /** A provider that lagged behind the others is asked after them for this long; then it gets another chance to show its speed. */
 const SLOW_MS = 30_000
+/**
+ * How long one that refused is left alone before new pieces are offered again. A gateway that was away pays within seconds of
+ * coming back, and should not wait for long after it has.
+ */
+const CLOSED_MS: Readonly<Partial<Record<Refusal['code'], number>>> = { full: 60_000, failing: 60_000, unpaid: 5_000 }
 
 interface Health {
   failures: number
@@ -59,8 +65,8 @@ export interface Providers {
   slow(device: DeviceId): boolean
   /** The error for a write that found too few: beside `why`, what the active providers that take none said last. */
   tooFew(need: number, have: number, why: string): CairnError<'NO_PROVIDERS'>
-  /** It refuses new pieces (full, leaving) but still serves reads. */
-  closedToWrites(device: DeviceId, forMs: number): void
+  /** It took no piece. One that refuses (full, unpaid) is offered none for a while and still serves reads; any other failure rests it. */
+  tookNone(device: DeviceId, error: unknown): void
   /** Tries every resting or failed provider again; called once an epoch and by repair. */
   probe(signal: AbortSignal): Promise<void>
 }
@@ -164,8 +170,14 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
       const most = [...said].sort((a, b) => b[1] - a[1]).slice(0, REASONS_TOLD)
       return new CairnError('NO_PROVIDERS', { need, have, why: [why, ...most.map(([reason, count]) => `${count} × ${reason}`)].join('; ') })
     },
-    closedToWrites(device, forMs) {
-      closed.set(device, at.clock.monotonic() + forMs)
+    tookNone(device, error) {
+      if (!(error instanceof Refusal)) {
+        if (isFailure(error)) bad(device, error)
+        return
+      }
+      refusals.set(device, error.message)
+      const closedMs = CLOSED_MS[error.code]
+      if (closedMs !== undefined) closed.set(device, at.clock.monotonic() + closedMs)
     },
     async probe(signal) {
       // Who lags may as well hang: asked by itself, it answers or has failed.

@@ -118,6 +118,19 @@ test('a provider whose read was hedged away is slow and not failing: it does not
   gateway.stop.abort()
 })
 
+test('the log goes to others when those that it prefers are full', async () => {
+  const { world, gateway, objects, run } = await ready({ nodes: 12 })
+  await run(() => objects.put(putOf(gateway, 'a', bodyOf(world.bytes(1000)))))
+  const used = await run(() => Promise.all(world.nodes.map(async ({ provider }) => (await provider.status()).usedBytes)))
+  const preferred = world.nodes.filter((_, i) => (used[i] ?? 0) > 0)
+  assert.ok(preferred.length >= 6, `${preferred.length} keep the log so far`)
+  for (const node of preferred.slice(0, 4)) node.fault.full = true
+  const bytes = world.bytes(1000)
+  assert.equal((await run(() => objects.put(putOf(gateway, 'k', bodyOf(bytes))))).is, 'stored')
+  assert.deepEqual(await run(() => readAll(gateway, 'k')), bytes)
+  gateway.stop.abort()
+})
+
 test('where everybody rests after a failure, a write asks again instead of giving up', async () => {
   const { world, gateway, objects, run } = await ready()
   const { providers } = gateway.store

@@ -60,6 +60,8 @@ export interface Fault {
   slowMs?: number
   /** Cuts the exchange in place of its next `loses` replies of kind signed. */
   losesSigned?: number
+  /** Says that it is full in place of keeping a piece. */
+  full?: boolean
 }
 
 export interface Node {
@@ -95,6 +97,7 @@ function bent(io: Duplex, fault: Fault, clock: FakeClock): Duplex {
         fault.losesSigned = (fault.losesSigned ?? 0) - 1
         throw new Error('the line went dead')
       }
+      if (reply?.is === 'stored' && fault.full === true) return io.send(storageReply.encode({ is: 'refused', code: 'full', why: 'a test' }))
       return io.send(...parts)
     },
   }

@@ -10,7 +10,7 @@ import type { Duplex } from '../../../runtime/index.ts'
 import type { FramePosition, Slab } from '../kernel/kernel.ts'
 import { FRAME_BYTES, LEAF_BYTES, type SegmentLayout, segmentLayout, shardBytes, stripePlainBytes } from '../layout.ts'
 import { type StoreContext, TIMING } from './context.ts'
-import { isFailure, type Orders, Refusal, receiptBytes, receiveReply, sendRequest } from './exchange.ts'
+import { type Orders, Refusal, receiptBytes, receiveReply, sendRequest } from './exchange.ts'
 import type { Providers } from './providers.ts'
 import type { PlacedPiece, SegmentRecord } from './records.ts'
 
@@ -41,10 +41,6 @@ export interface WriterParts {
   readonly orders: Orders
 }
 
-/** How long a provider that is full or leaving is left alone before new pieces are offered again. */
-const CLOSED_MS = 60_000
-/** A gateway that was away pays within seconds of coming back, and should not wait for long after it has. */
-const UNPAID_MS = 5_000
 /** A refusal that explains a failed send has already arrived or never will. */
 const REASON_MS = 200
 
@@ -211,11 +207,7 @@ function fail(parts: WriterParts, writer: PieceWriter, error: unknown): void {
   if (writer.failed) return
   writer.failed = true
   writer.io.abort(error)
-  if (error instanceof Refusal) {
-    parts.providers.refused(writer.device, error)
-    if (error.code === 'full' || error.code === 'failing' || error.code === 'unpaid')
-      parts.providers.closedToWrites(writer.device, error.code === 'unpaid' ? UNPAID_MS : CLOSED_MS)
-  } else if (isFailure(error)) parts.providers.bad(writer.device, error)
+  parts.providers.tookNone(writer.device, error)
 }
 
 /** Waits for all of `waits` (one per writer); once `ack` are done, the others get a moment and are then given up. */
