@@ -94,6 +94,7 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
         verifiers: verifiers.map((verifier) => verifier.keys.transport),
         vouchers: () => vouchersOf(opened),
         rates: () => ratesOf(opened),
+        settled: opened.settled,
         worth: WORTH,
         patienceEpochs: PATIENCE_EPOCHS,
       },

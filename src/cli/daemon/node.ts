@@ -56,6 +56,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
         verifiers,
         vouchers: () => provider.promises().vouchers,
         rates: () => ratesByPayer(provider),
+        settled: provider.settled,
         worth: config.worth,
         patienceEpochs: config.patienceEpochs,
       },

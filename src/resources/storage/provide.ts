@@ -1,5 +1,6 @@
 /** The provider's side of storage: keeps customers' pieces, signs for what it holds, and shows it when asked. */
 import type { Account, Epoch } from '../../protocol/ids.ts'
+import type { ChannelLine } from '../../protocol/rewards.ts'
 import type { Duplex } from '../../runtime/index.ts'
 import { headHasher, setIdOf } from './data-set.ts'
 import { PROOF_PROTOCOL, type SetHead, STORAGE_PROTOCOL, type StorageChallenge, type StorageClaim, storageReply } from './messages.ts'
@@ -45,6 +46,8 @@ export interface StorageProvider {
   status(): Promise<StorageStatus>
   /** What payers signed, for redemption on chain: the highest voucher of each channel, and the rates of proved units. */
   promises(): { readonly vouchers: readonly HeldVoucher[]; readonly rates: readonly HeldRate[] }
+  /** The root of `epoch` is active; `lines` are what its settlement proves for this operator, by channel and unit. */
+  settled(epoch: number, lines: readonly ChannelLine[]): void
   /** One turn of what the provider does unasked (metering, claims, garbage, compaction); its own loop does so each second. */
   upkeep(): Promise<void>
   /** Takes no new exchanges and waits until the running ones are done, or `signal` fires. */
@@ -86,10 +89,10 @@ function openDesks(options: StorageProviderOptions, pieces: PieceStore, hash: Pr
     },
   }
   const orders = createOrderDesk(options, ledger)
-  const meters = createMeterDesk(options, ledger, (account) => ledger.lastHead(at.setIdOf(account))?.claim.head.totalBytes ?? 0n)
+  const meters = createMeterDesk(at)
   const sets = createSetDesk(at, orders, meters)
   const vouchers = createVoucherDesk(at, orders, () => meters.flush(at.epoch()))
-  const proofs = createProofDesk(at, sets, meters.asked)
+  const proofs = createProofDesk(at, sets)
   const upkeep = createUpkeep({ at, orders, meters })
   return { at, orders, meters, sets, vouchers, proofs, upkeep, buffers: createBufferPool() }
 }
@@ -150,6 +153,7 @@ export async function openStorageProvider(options: StorageProviderOptions): Prom
     show: (challenge) => desks.proofs.show(challenge),
     signed: (head) => desks.proofs.signed(head),
     promises: () => ({ vouchers: desks.at.ledger.allVouchers(), rates: desks.at.ledger.rates() }),
+    settled: desks.meters.settled,
     upkeep: desks.upkeep.turn,
     drain,
     status: () => statusOf(desks, pieces.state === 'failing' ? 'failing' : state),

@@ -44,13 +44,11 @@ export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<voi
   while (!signal.aborted) {
     try {
       for (const served of parts.payees.served()) book.served(served.operator, served.unit, served.amount)
-      for (const root of rt.chain
-        .roots(net)
-        .filter((row) => row.state === 'pending' || row.state === 'active')
-        .slice(-ROOTS_AT_ONCE)) {
+      const roots = rt.chain.roots(net).filter((row) => row.state === 'pending' || row.state === 'active')
+      for (const root of roots.slice(-ROOTS_AT_ONCE)) {
         if (paid.has(root.dataHash)) continue
         try {
-          if (await payEpoch(parts, book, asked, known, root)) paid.add(root.dataHash)
+          if (await payEpoch(parts, book, { asked, known }, root, root === roots.at(-1))) paid.add(root.dataHash)
         } catch (error) {
           // What is wrong with one publication must not keep the next from being paid.
           if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
@@ -103,7 +101,13 @@ async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operat
 }
 
 /** True when the epoch needs no further look. */
-async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, known: Verified, root: RootRow): Promise<boolean> {
+async function payEpoch(
+  parts: PayParts,
+  book: PayBook,
+  { asked, known }: { readonly asked: Set<Account>; readonly known: Verified },
+  root: RootRow,
+  newest: boolean,
+): Promise<boolean> {
   const { rt, payees, net, account } = parts
   const settlement = known.get(root.dataHash) ?? (await verified(parts, root))
   if (settlement === null) return false
@@ -111,11 +115,15 @@ async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, kno
   for (const oldest of known.keys()) if (known.size > ROOTS_AT_ONCE) known.delete(oldest)
   const units = parts.resource.units.map((unit) => unit.id)
   const asset = rt.chain.addresses.credits
+  const proven = new Map(
+    provenFor(rt.crypto, settlement.owners, { payer: account, asset, net }, parts.resource.id, units).map((one) => [one.payee, one.proven]),
+  )
   let complete = true
-  for (const { payee, proven } of provenFor(rt.crypto, settlement.owners, { payer: account, asset, net }, parts.resource.id, units)) {
+  // Whoever served is paid for that also while nothing of what it keeps was ever proven.
+  for (const payee of new Set([...proven.keys(), ...book.servers()])) {
     try {
       await adopt(parts, book, asked, payee)
-      const voucher = book.sign(payee, proven) ?? book.last(payee)
+      const voucher = book.sign(payee, proven.get(payee) ?? [], newest) ?? book.last(payee)
       if (voucher === null) continue
       const rates = units.map((unit) => book.rate(payee, unit))
       await payees.deliver(payee, voucher, rates)

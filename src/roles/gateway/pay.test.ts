@@ -39,13 +39,13 @@ test('whatever is proven and served, vouchers only grow and are the price of all
         kept += one.proven
         served += one.served
         book.served(payee, 'served', one.served)
-        const voucher = book.sign(payee, [{ unit: 'kept', cumulative: kept }])
+        const voucher = book.sign(payee, [{ unit: 'kept', cumulative: kept }], true)
         const owed = kept / 3n + (2n * served) / 7n
         if (voucher === null) assert.equal(owed, signed)
         else assert.ok(voucher.voucher.cumulative > signed && voucher.voucher.cumulative === owed)
         signed = owed
         assert.equal(book.last(payee)?.voucher.cumulative ?? 0n, signed)
-        assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: kept / 2n }]), null)
+        assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: kept / 2n }], true), null)
       }
     }),
     { numRuns: 40 },
@@ -53,8 +53,8 @@ test('whatever is proven and served, vouchers only grow and are the price of all
 })
 
 test('a voucher is adopted when this payer signed it for that payee, and never otherwise', () => {
-  const real = bookOf().sign(payee, [{ unit: 'kept', cumulative: 3000n }])
-  const forged = bookOf('thief').sign(payee, [{ unit: 'kept', cumulative: 9_000_000n }])
+  const real = bookOf().sign(payee, [{ unit: 'kept', cumulative: 3000n }], true)
+  const forged = bookOf('thief').sign(payee, [{ unit: 'kept', cumulative: 9_000_000n }], true)
   assert.ok(real !== null && forged !== null)
   const book = bookOf()
   assert.equal(book.adopt(payee, forged), false)
@@ -62,6 +62,23 @@ test('a voucher is adopted when this payer signed it for that payee, and never o
   assert.equal(book.adopt(payee, { ...real, voucher: { ...real.voucher, cumulative: 10n ** 12n } }), false)
   assert.deepEqual(book.totals(), [])
   assert.equal(book.adopt(payee, real), true)
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 2999n }]), null)
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3003n }])?.voucher.cumulative, 1001n)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3000n }], true), null)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3003n }], true)?.voucher.cumulative, 1001n)
+})
+
+test('a book that was lost goes on from what was paid: served bytes that only it knew stay paid, and are not paid twice', () => {
+  const lost = bookOf()
+  lost.served(payee, 'served', 700n)
+  const paid = lost.sign(payee, [{ unit: 'kept', cumulative: 300n }], true)
+  assert.equal(paid?.voucher.cumulative, 300n)
+  const database = openDatabase(':memory:')
+  const book = bookOf('session', database)
+  assert.ok(paid !== null && book.adopt(payee, paid))
+  // An older root does not show what of it was proven.
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 150n }], false), null)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 300n }], true), null)
+  assert.equal(bookOf('session', database).sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 310n)
+  book.served(payee, 'served', 70n)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 330n)
+  assert.deepEqual(book.servers(), [payee])
 })

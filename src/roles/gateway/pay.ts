@@ -18,8 +18,13 @@ const CHANNEL = 0n
 export interface PayBook {
   /** Adds to what `payee` served of `unit`, to be paid with the next voucher. */
   served(payee: Account, unit: string, amount: bigint): void
-  /** The voucher that covers everything known now; null when it would not be more than the last. */
-  sign(payee: Account, proven: readonly { unit: string; cumulative: bigint }[]): SignedVoucher | null
+  /** Whoever served something, also when no settlement has a line of it. */
+  servers(): readonly Account[]
+  /**
+   * The voucher that covers everything known now; null when it would not be more than the last. `newest`: `proven` is of
+   * the newest root. Only against that one can be told what an adopted voucher paid.
+   */
+  sign(payee: Account, proven: readonly { unit: string; cumulative: bigint }[], newest: boolean): SignedVoucher | null
   last(payee: Account): SignedVoucher | null
   /**
    * Takes over a voucher that `payee` shows and this book does not know: never sign below it. False, and nothing changes,
@@ -33,6 +38,7 @@ export interface PayBook {
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS pay_vouchers (payee TEXT PRIMARY KEY, cumulative TEXT NOT NULL, signature BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pay_adopted (payee TEXT PRIMARY KEY, base TEXT) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pay_served (payee TEXT NOT NULL, unit TEXT NOT NULL, amount TEXT NOT NULL, PRIMARY KEY (payee, unit)) STRICT, WITHOUT ROWID;
 `
 
@@ -57,6 +63,9 @@ export function openPayBook(options: {
     get: database.prepare('SELECT cumulative, signature FROM pay_vouchers WHERE payee = ?'),
     all: database.prepare('SELECT payee, cumulative FROM pay_vouchers ORDER BY payee'),
     put: database.prepare('INSERT OR REPLACE INTO pay_vouchers VALUES (?, ?, ?)'),
+    servers: database.prepare('SELECT DISTINCT payee FROM pay_served ORDER BY payee'),
+    adopted: database.prepare('SELECT base FROM pay_adopted WHERE payee = ?'),
+    putAdopted: database.prepare('INSERT OR REPLACE INTO pay_adopted VALUES (?, ?)'),
     served: database.prepare('SELECT unit, amount FROM pay_served WHERE payee = ?'),
     addServed: database.prepare('INSERT OR REPLACE INTO pay_served VALUES (?, ?, ?)'),
   }
@@ -69,15 +78,34 @@ export function openPayBook(options: {
   const servedOf = (payee: Account): Map<string, bigint> =>
     new Map(sql.served.all(payee).map((row) => [String(row['unit']), BigInt(String(row['amount']))]))
 
+  /**
+   * What an adopted voucher paid that is neither proven nor counted here: served bytes that only the lost book knew.
+   * Without it nothing more would be signed until new work had cost as much once more.
+   */
+  function baseOf(payee: Account, counted: bigint, newest: boolean): bigint | null {
+    const row = sql.adopted.get(payee)
+    if (row === null) return 0n
+    if (row['base'] !== null) return BigInt(String(row['base']))
+    if (!newest) return null
+    const cumulative = last(payee)?.voucher.cumulative ?? 0n
+    const base = cumulative > counted ? cumulative - counted : 0n
+    sql.putAdopted.run(payee, base.toString())
+    return base
+  }
+
   return {
+    servers: () => sql.servers.all().map((row) => String(row['payee']) as Account),
     served(payee, unit, amount) {
       const known = servedOf(payee).get(unit) ?? 0n
       sql.addServed.run(payee, unit, (known + amount).toString())
     },
-    sign(payee, proven) {
+    sign(payee, proven, newest) {
       let owed = 0n
       for (const { unit, cumulative } of proven) owed += priceOf(cumulative, rateOf(unit))
       for (const [unit, amount] of servedOf(payee)) owed += priceOf(amount, rateOf(unit))
+      const base = baseOf(payee, owed, newest)
+      if (base === null) return null
+      owed += base
       const before = last(payee)
       if (owed <= (before?.voucher.cumulative ?? 0n)) return null
       const voucher = body(payee, credits(owed) as Credits)
@@ -93,7 +121,11 @@ export function openPayBook(options: {
       const key = by === null ? null : address(toHex(by))
       const ours = by !== null && equalBytes(by, bytesOf(payer))
       if (!ours && (key === null || !options.delegated(key))) return false
-      if (voucher.cumulative > (last(payee)?.voucher.cumulative ?? 0n)) sql.put.run(payee, voucher.cumulative.toString(), signature)
+      if (voucher.cumulative <= (last(payee)?.voucher.cumulative ?? 0n)) return true
+      database.transaction(() => {
+        sql.put.run(payee, voucher.cumulative.toString(), signature)
+        sql.putAdopted.run(payee, null)
+      })
       return true
     },
     rate(payee, unit) {

@@ -23,6 +23,8 @@ export interface EarnParts {
   vouchers(): readonly SignedVoucher[]
   /** Rates that payers signed, for `redeemProved`. */
   rates(): readonly { readonly payer: Account; readonly rate: SignedRate }[]
+  /** Told of the newest active root, again and again, with what its settlement proves for the operator. */
+  settled(epoch: number, lines: OwnerLine['channels']): void
   /** What a transaction must bring at least, so that it is worth its gas. */
   readonly worth: { readonly credits: bigint; readonly cairn: bigint }
   /** Epochs after which a payer that signs no more is done without. */
@@ -86,8 +88,10 @@ async function claimRewards(parts: EarnParts): Promise<void> {
   const root = activeRoot(parts)
   if (root === null) return
   const settlement = await settlementOf(parts, root)
-  const mine = settlement?.owners.find((owner) => owner.account === operator)
-  if (settlement === null || mine === undefined) return
+  if (settlement === null) return
+  const mine = settlement.owners.find((owner) => owner.account === operator)
+  parts.settled(root.epoch, mine?.channels ?? [])
+  if (mine === undefined) return
   const { asset } = root
   if (mine.cumulative - rt.chain.claimed(net, asset, operator) >= parts.worth.cairn) {
     const { detail, proof } = ownerProof(rt.crypto, settlement, mine)

@@ -27,11 +27,15 @@ CREATE TABLE IF NOT EXISTS storage_rates (
   channel BLOB NOT NULL, unit BLOB NOT NULL, payer TEXT NOT NULL, numerator TEXT NOT NULL, denominator TEXT NOT NULL,
   signature BLOB NOT NULL, PRIMARY KEY (channel, unit)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS storage_meters (
-  account TEXT PRIMARY KEY, kept_byte_ms TEXT NOT NULL, served_bytes TEXT NOT NULL, since INTEGER NOT NULL, epoch INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS storage_accounts (
+  account TEXT PRIMARY KEY, served_bytes TEXT NOT NULL, proven_byte_seconds TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS storage_dues (
-  account TEXT NOT NULL, epoch INTEGER NOT NULL, owed TEXT NOT NULL, closed_at INTEGER NOT NULL, PRIMARY KEY (account, epoch)
+CREATE TABLE IF NOT EXISTS storage_served (
+  account TEXT NOT NULL, epoch INTEGER NOT NULL, served_bytes TEXT NOT NULL, PRIMARY KEY (account, epoch)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS storage_settled_dues (
+  account TEXT NOT NULL, epoch INTEGER NOT NULL, owed TEXT NOT NULL, noted_in INTEGER NOT NULL, noted_at INTEGER NOT NULL,
+  PRIMARY KEY (account, epoch)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS storage_serials (
   account TEXT NOT NULL, serial TEXT NOT NULL, expiry INTEGER NOT NULL, PRIMARY KEY (account, serial)
@@ -48,19 +52,19 @@ export interface HeadRow {
 export interface Meter {
   readonly account: Account
   /** Cumulative. */
-  readonly keptByteMs: bigint
   readonly servedBytes: bigint
-  /** Kept bytes are counted up to here. Unix ms. */
-  readonly since: number
-  /** The epoch that `since` lies in. */
-  readonly epoch: number
+  /** Cumulative, as the newest settlement that was seen says. */
+  readonly provenByteSeconds: bigint
 }
 
 export interface Due {
+  /** Whose settlement it follows from. */
   readonly epoch: number
-  /** Cumulative µcredits owed at its end. */
+  /** Cumulative µcredits that must be covered. */
   readonly owed: bigint
-  readonly closedAt: number
+  /** The running epoch when it was noted, and the time. Unix ms. */
+  readonly notedIn: number
+  readonly notedAt: number
 }
 
 export interface HeldVoucher {
@@ -94,7 +98,7 @@ export interface Ledger {
   /** The manifest as of a version, sorted by piece id. */
   manifest(setId: Digest, version: bigint): ManifestEntry[]
   /** Stores a co-signed head and what it changed. */
-  commitHead(row: HeadRow, adds: readonly ManifestEntry[], removes: readonly Digest[], meter: Meter): void
+  commitHead(row: HeadRow, adds: readonly ManifestEntry[], removes: readonly Digest[]): void
 
   /** Fixes what is answered in `epoch`: of each set the last head signed before it. Harmless when it is fixed already. */
   fixClaims(epoch: number): void
@@ -119,8 +123,10 @@ export interface Ledger {
   rates(): readonly HeldRate[]
 
   meters(): readonly Meter[]
-  meter(account: Account): Meter | null
-  keepMeters(meters: readonly Meter[]): void
+  /** `ended`: an epoch that has ended, and the meters whose served bytes are to be remembered as of its end. */
+  keepMeters(meters: readonly Meter[], ended: { readonly epoch: number; readonly of: readonly Meter[] } | null): void
+  /** Bytes served up to the end of `epoch`. */
+  servedAt(account: Account, epoch: number): bigint
   dues(account: Account): readonly Due[]
   addDue(account: Account, due: Due): void
   settleDues(account: Account, upTo: number): void
@@ -155,13 +161,19 @@ const entryOf = (row: SqlRow): ManifestEntry => ({
 })
 const meterOf = (row: SqlRow): Meter => ({
   account: String(row.account) as Account,
-  keptByteMs: BigInt(String(row.kept_byte_ms)),
   servedBytes: BigInt(String(row.served_bytes)),
-  since: Number(row.since),
+  provenByteSeconds: BigInt(String(row.proven_byte_seconds)),
+})
+const dueOf = (row: SqlRow): Due => ({
   epoch: Number(row.epoch),
+  owed: BigInt(String(row.owed)),
+  notedIn: Number(row.noted_in),
+  notedAt: Number(row.noted_at),
 })
 const heldOf = (row: SqlRow): HeldVoucher => ({ voucher: voucherSchema.decode(blob(row.voucher)), signature: blob(row.signature) })
 const START = new Uint8Array(0)
+/** Epochs whose served bytes are remembered: roots that take longer to become active say nothing of served bytes. */
+const SERVED_EPOCHS = 1024
 
 /** Opens the provider's tables, making them when they are missing. */
 export function openLedger(database: Database): Ledger {
@@ -181,22 +193,22 @@ function headTables(database: Database): Pick<Ledger, HeadPart> {
     addHead: database.prepare('INSERT INTO storage_heads VALUES (?, ?, ?, ?, ?, ?)'),
     add: database.prepare('INSERT INTO storage_manifest VALUES (?, ?, ?, NULL, ?, ?)'),
     remove: database.prepare('UPDATE storage_manifest SET removed = ? WHERE set_id = ? AND piece = ? AND removed IS NULL'),
+    know: database.prepare("INSERT OR IGNORE INTO storage_accounts VALUES (?, '0', '0')"),
     named: database.prepare('SELECT 1 FROM storage_manifest WHERE set_id = ? AND piece = ? LIMIT 1'),
   }
-  const keep = keepMeter(database)
   return {
     lastHead: (setId) => headOf(sql.last.get(bytesOf(setId))),
     head: (setId, version) => headOf(sql.head.get(bytesOf(setId), version)),
     sets: (after, limit) => sql.sets.all(after === null ? START : bytesOf(after), limit).map((row) => digestOf(blob(row.set_id))),
     manifest: (setId, version) => sql.manifest.all(bytesOf(setId), version, version).map(entryOf),
-    commitHead(row, adds, removes, meter) {
+    commitHead(row, adds, removes) {
       const { setId, version, customer } = row.claim.head
       const set = bytesOf(setId)
       database.transaction(() => {
+        sql.know.run(customer)
         sql.addHead.run(set, version, customer, claimSchema.encode(row.claim), row.epoch, row.signedAt)
         for (const piece of removes) sql.remove.run(version, set, bytesOf(piece))
         for (const add of adds) sql.add.run(set, bytesOf(add.pieceId), version, add.size, bytesOf(add.root))
-        keep(meter)
       })
     },
     isNamed: (setId, piece) => sql.named.get(bytesOf(setId), bytesOf(piece)) !== null,
@@ -264,14 +276,6 @@ function claimTables(database: Database): Pick<Ledger, ClaimPart> {
   }
 }
 
-function keepMeter(database: Database): (meter: Meter) => void {
-  const keep = database.prepare(
-    `INSERT INTO storage_meters VALUES (?, ?, ?, ?, ?) ON CONFLICT (account) DO UPDATE SET
-     kept_byte_ms = excluded.kept_byte_ms, served_bytes = excluded.served_bytes, since = excluded.since, epoch = excluded.epoch`,
-  )
-  return (m) => void keep.run(m.account, String(m.keptByteMs), String(m.servedBytes), m.since, m.epoch)
-}
-
 type MoneyPart =
   | 'voucher'
   | 'vouchers'
@@ -280,8 +284,8 @@ type MoneyPart =
   | 'keepRate'
   | 'rates'
   | 'meters'
-  | 'meter'
   | 'keepMeters'
+  | 'servedAt'
   | 'dues'
   | 'addDue'
   | 'settleDues'
@@ -293,13 +297,15 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
     all: database.prepare('SELECT * FROM storage_vouchers ORDER BY payer, channel'),
     keepRate: database.prepare('INSERT OR REPLACE INTO storage_rates VALUES (?, ?, ?, ?, ?, ?)'),
     rates: database.prepare('SELECT * FROM storage_rates ORDER BY channel, unit'),
-    meters: database.prepare('SELECT * FROM storage_meters ORDER BY account'),
-    meter: database.prepare('SELECT * FROM storage_meters WHERE account = ?'),
-    dues: database.prepare('SELECT * FROM storage_dues WHERE account = ? ORDER BY epoch'),
-    addDue: database.prepare('INSERT OR IGNORE INTO storage_dues VALUES (?, ?, ?, ?)'),
-    settle: database.prepare('DELETE FROM storage_dues WHERE account = ? AND epoch <= ?'),
+    meters: database.prepare('SELECT * FROM storage_accounts ORDER BY account'),
+    keepMeter: database.prepare('INSERT OR REPLACE INTO storage_accounts VALUES (?, ?, ?)'),
+    keepServed: database.prepare('INSERT OR REPLACE INTO storage_served VALUES (?, ?, ?)'),
+    forgetServed: database.prepare('DELETE FROM storage_served WHERE account = ? AND epoch < ?'),
+    servedAt: database.prepare('SELECT served_bytes FROM storage_served WHERE account = ? AND epoch <= ? ORDER BY epoch DESC LIMIT 1'),
+    dues: database.prepare('SELECT * FROM storage_settled_dues WHERE account = ? ORDER BY epoch'),
+    addDue: database.prepare('INSERT OR IGNORE INTO storage_settled_dues VALUES (?, ?, ?, ?, ?)'),
+    settle: database.prepare('DELETE FROM storage_settled_dues WHERE account = ? AND epoch <= ?'),
   }
-  const keep = keepMeter(database)
   return {
     voucher(payer, channel) {
       const row = sql.one.get(payer, String(channel))
@@ -322,14 +328,19 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
         signature: blob(row.signature),
       })),
     meters: () => sql.meters.all().map(meterOf),
-    meter(account) {
-      const row = sql.meter.get(account)
-      return row === null ? null : meterOf(row)
+    keepMeters(meters, ended) {
+      database.transaction(() => {
+        for (const { account, servedBytes, provenByteSeconds } of meters)
+          sql.keepMeter.run(account, String(servedBytes), String(provenByteSeconds))
+        for (const { account, servedBytes } of ended?.of ?? []) {
+          sql.keepServed.run(account, ended?.epoch ?? 0, String(servedBytes))
+          sql.forgetServed.run(account, (ended?.epoch ?? 0) - SERVED_EPOCHS)
+        }
+      })
     },
-    keepMeters: (meters) => database.transaction(() => meters.forEach(keep)),
-    dues: (account) =>
-      sql.dues.all(account).map((row) => ({ epoch: Number(row.epoch), owed: BigInt(String(row.owed)), closedAt: Number(row.closed_at) })),
-    addDue: (account, due) => void sql.addDue.run(account, due.epoch, String(due.owed), due.closedAt),
+    servedAt: (account, epoch) => BigInt(String(sql.servedAt.get(account, epoch)?.served_bytes ?? 0)),
+    dues: (account) => sql.dues.all(account).map(dueOf),
+    addDue: (account, { epoch, owed, notedIn, notedAt }) => void sql.addDue.run(account, epoch, String(owed), notedIn, notedAt),
     settleDues: (account, upTo) => void sql.settle.run(account, upTo),
   }
 }

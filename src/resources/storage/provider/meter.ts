@@ -1,23 +1,28 @@
 /**
- * What each account owes and has promised (DESIGN §6, "Pay at rest"). Kept bytes count from the co-signed set, served bytes
- * as they leave. At the end of each epoch what is owed is noted; a voucher for it has until its root is out and one epoch more.
- * Exposure is bounded: one missed voucher stops uploads, three stop reads except recovery, after 30 days pieces may go.
+ * What each account owes and has promised (DESIGN §6, "Pay at rest"). Kept bytes count as settlements prove them: it is
+ * what a payer can verify and what its provider could take by proof (Escrow.redeemProved), so nobody owes for a time in
+ * which this node was down, cut off from the verifiers, or not asked. Served bytes count as they leave.
+ * A due is what must be covered for an epoch whose root is active. Exposure is bounded: one due that stays uncovered stops
+ * uploads, three stop reads except recovery, after 30 days pieces may go.
  */
-import type { Account } from '../../../protocol/ids.ts'
+import type { Account, Digest } from '../../../protocol/ids.ts'
+import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
 import { priceOf } from '../../../protocol/units.ts'
-import type { StorageProviderOptions } from './context.ts'
-import type { Ledger, Meter } from './ledger.ts'
+import { BYTE_SECOND } from '../terms.ts'
+import type { ProviderContext } from './context.ts'
+import type { Due, Meter } from './ledger.ts'
+import { CHANNEL_ID } from './vouchers.ts'
 
 const MISSED_NO_PUT = 1
 const MISSED_NO_GET = 3
 const MISSED_DELETE_MS = 30 * 24 * 3600 * 1000
-/** Noted epochs per account: beyond this an account that owes is closed anyway. */
+/** Noted dues per account: beyond this an account that owes is closed anyway. */
 const DUES_MAX = 16
 /**
- * A voucher covers what the payer could verify, which is less than what we counted when a proof failed. Half of it counts
- * as paid; whoever pays less is not served for longer, and the rest can be taken by proof (Escrow.redeemProved).
+ * Both sides count what was served, and a read that was cut off counts more here than there. Half of it must be covered;
+ * whoever pays less is not served for longer.
  */
-const ACCEPTED_PERCENT = 50n
+const SERVED_PERCENT = 50n
 
 export interface Standing {
   readonly mayPut: boolean
@@ -31,65 +36,44 @@ export interface Standing {
 export interface MeterDesk {
   standing(account: Account): Standing
   served(account: Account, bytes: number): void
-  /** A verifier asked for proofs in this epoch. Nobody can pay for one in which none did, so nothing is owed for it either. */
-  asked(epoch: number): void
-  /** The account's meter counted up to now, as it must be stored when its set changes to `keptBytes`. */
-  upTo(account: Account, keptBytes: bigint): Meter
-  /** Called after `upTo`'s meter was stored. */
-  adopt(meter: Meter, keptBytes: bigint): void
+  /** The account has a data set here; its row was stored with the set's head. */
+  know(account: Account): void
+  /** The root of `epoch` is active; `lines` are what its settlement proves for this operator. Harmless when told again. */
+  settled(epoch: number, lines: readonly ChannelLine[]): void
   /** µcredits that vouchers promise and the payer's funds cover. */
   paid(account: Account): bigint
+  /** µcredits, cumulative: what was proven by the newest settlement, and all that was served. */
   owed(account: Account): bigint
   accounts(): readonly Account[]
-  /** Counts up to now, notes the dues of epochs that ended, makes all of it durable. */
+  /** Notes what was served when an epoch ends, makes all of it durable. */
   flush(epoch: number | null): void
 }
 
-interface Running {
-  keptByteMs: bigint
-  servedBytes: bigint
-  since: number
-  epoch: number
-  keptBytes: bigint
-  /** Of `keptByteMs`: since the epoch began, or since this process did. */
-  keptThisEpoch: bigint
-}
+type Running = { -readonly [Key in keyof Meter]: Meter[Key] } & { readonly channel: Digest; changed: boolean; servedAtEnd: bigint }
 
-/** Epochs that are remembered as asked for; only the one that ends is looked up. */
-const ASKED_KEPT = 4
-
-export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger, keptBytesOf: (account: Account) => bigint): MeterDesk {
+export function createMeterDesk(at: ProviderContext): MeterDesk {
+  const { ledger, options } = at
   const { chain, rates, net, asset, operator } = options
-  const { clock } = options.runtime
+  const { clock, crypto } = options.runtime
+  const unit = unitId(crypto, `storage.${BYTE_SECOND}`)
   const running = new Map<Account, Running>()
   const standings = new Map<Account, Standing>()
-  // While this node was down it could prove nothing, so nobody could pay for it: a night off must not look like a payer's arrears.
-  for (const { account, ...meter } of ledger.meters()) {
-    running.set(account, { ...meter, since: Math.max(meter.since, clock.now()), keptBytes: keptBytesOf(account), keptThisEpoch: 0n })
-  }
-  const askedEpochs: number[] = []
+  let lastEpoch: number | null = null
+  let lastSettled = -1
+  for (const meter of ledger.meters()) begin(meter)
 
-  function of(account: Account): Running {
-    const known = running.get(account)
-    if (known !== undefined) return known
-    const made = { keptByteMs: 0n, servedBytes: 0n, since: clock.now(), epoch: 0, keptBytes: 0n, keptThisEpoch: 0n }
-    running.set(account, made)
+  function begin(meter: Meter): Running {
+    const channel = channelKey(crypto, meter.account, operator.account, asset, net, CHANNEL_ID)
+    const made = { ...meter, channel, changed: false, servedAtEnd: meter.servedBytes }
+    running.set(meter.account, made)
     return made
   }
 
-  /** Wall time may step back: then nothing is counted until it has caught up. */
-  function count(meter: Running): void {
-    const now = clock.now()
-    if (now <= meter.since) return
-    const kept = meter.keptBytes * BigInt(now - meter.since)
-    meter.keptByteMs += kept
-    meter.keptThisEpoch += kept
-    meter.since = now
-  }
+  const of = (account: Account): Running => running.get(account) ?? begin({ account, servedBytes: 0n, provenByteSeconds: 0n })
 
   function owed(account: Account): bigint {
     const meter = running.get(account)
-    return meter === undefined ? 0n : priceOf(meter.keptByteMs / 1000n, rates.kept) + priceOf(meter.servedBytes, rates.served)
+    return meter === undefined ? 0n : priceOf(meter.provenByteSeconds, rates.kept) + priceOf(meter.servedBytes, rates.served)
   }
 
   function paid(account: Account): bigint {
@@ -110,36 +94,30 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
   function judge(account: Account): Standing {
     const covered = paid(account)
     const dues = ledger.dues(account)
-    const met = dues.filter((due) => covered * 100n >= due.owed * ACCEPTED_PERCENT)
-    const last = met.at(-1)
+    const last = dues.filter((due) => covered >= due.owed).at(-1)
     if (last !== undefined) ledger.settleDues(account, last.epoch)
-    const current = running.get(account)?.epoch ?? 0
-    // A voucher follows the published root of its epoch, which may wait for a few, and has one more epoch to arrive.
-    const grace = 1 + (chain.network(net)?.rootEpochs ?? 1)
-    const missed = dues.filter((due) => due.epoch > (last?.epoch ?? -1) && due.epoch + grace < current)
+    const current = at.epoch() ?? 0
+    // A gateway signs when the root is published, which is before it is active; it still has a whole epoch after that.
+    const missed = dues.filter((due) => due.epoch > (last?.epoch ?? -1) && due.notedIn + 1 < current)
     const oldest = missed[0]
     return {
       missed: missed.length,
       mayPut: missed.length < MISSED_NO_PUT,
       mayGet: missed.length < MISSED_NO_GET,
-      mayDelete: oldest !== undefined && clock.now() - oldest.closedAt > MISSED_DELETE_MS,
+      mayDelete: oldest !== undefined && clock.now() - oldest.notedAt > MISSED_DELETE_MS,
       why:
-        oldest === undefined ? 'paid' : `${missed.length} vouchers are missing: ${oldest.owed} µcredits were owed, ${covered} are covered`,
+        oldest === undefined
+          ? 'paid'
+          : `${missed.length} vouchers are missing: ${oldest.owed} µcredits are due for epoch ${oldest.epoch}, ${covered} are covered`,
     }
   }
 
-  function close(account: Account, meter: Running, epoch: number): void {
-    if (meter.epoch === epoch) return
-    // A verifier that is away, or a network that began again, must not make debtors of customers who would pay.
-    if (meter.epoch > 0 && !askedEpochs.includes(meter.epoch)) meter.keptByteMs -= meter.keptThisEpoch
-    meter.keptThisEpoch = 0n
-    const total = owed(account)
-    const dues = ledger.dues(account)
-    const noted = dues.at(-1)?.owed ?? 0n
-    if (meter.epoch > 0 && total > noted && total * ACCEPTED_PERCENT > paid(account) * 100n && dues.length < DUES_MAX) {
-      ledger.addDue(account, { epoch: epoch - 1, owed: total, closedAt: clock.now() })
-    }
-    meter.epoch = epoch
+  function note(meter: Running, epoch: number): void {
+    const served = (priceOf(ledger.servedAt(meter.account, epoch), rates.served) * SERVED_PERCENT) / 100n
+    const due: Due = { epoch, owed: priceOf(meter.provenByteSeconds, rates.kept) + served, notedIn: at.epoch() ?? 0, notedAt: clock.now() }
+    const dues = ledger.dues(meter.account)
+    if (due.owed <= (dues.at(-1)?.owed ?? 0n) || due.owed <= paid(meter.account) || dues.length >= DUES_MAX) return
+    ledger.addDue(meter.account, due)
   }
 
   return {
@@ -150,39 +128,41 @@ export function createMeterDesk(options: StorageProviderOptions, ledger: Ledger,
       return known
     },
     served(account, bytes) {
-      of(account).servedBytes += BigInt(bytes)
-    },
-    asked(epoch) {
-      if (!askedEpochs.includes(epoch)) askedEpochs.push(epoch)
-      if (askedEpochs.length > ASKED_KEPT) askedEpochs.shift()
-    },
-    upTo(account) {
       const meter = of(account)
-      count(meter)
-      const { keptByteMs, servedBytes, since, epoch } = meter
-      return { account, keptByteMs, servedBytes, since, epoch }
+      meter.servedBytes += BigInt(bytes)
+      meter.changed = true
     },
-    adopt(meter, keptBytes) {
-      of(meter.account).keptBytes = keptBytes
+    know(account) {
+      of(account)
+    },
+    settled(epoch, lines) {
+      if (epoch <= lastSettled) return
+      lastSettled = epoch
+      const proven = new Map(lines.filter((line) => line.unit === unit).map((line) => [line.channel, line.cumulative]))
+      for (const meter of running.values()) {
+        const now = proven.get(meter.channel) ?? 0n
+        if (now > meter.provenByteSeconds) {
+          meter.provenByteSeconds = now
+          meter.changed = true
+        }
+        note(meter, epoch)
+      }
+      standings.clear()
     },
     paid,
     owed,
     accounts: () => [...running.keys()],
     flush(epoch) {
       standings.clear()
-      for (const [account, meter] of running) {
-        count(meter)
-        if (epoch !== null) close(account, meter, epoch)
-      }
-      ledger.keepMeters(
-        [...running].map(([account, { keptByteMs, servedBytes, since, epoch: at }]) => ({
-          account,
-          keptByteMs,
-          servedBytes,
-          since,
-          epoch: at,
-        })),
-      )
+      // The part of an epoch before a restart counts with the next end that is seen, to the provider's own cost.
+      const ended = epoch !== null && lastEpoch !== null && epoch > lastEpoch ? epoch - 1 : null
+      const all = [...running.values()]
+      const changed = all.filter((meter) => meter.changed)
+      const served = ended === null ? [] : all.filter((meter) => meter.servedBytes > meter.servedAtEnd)
+      if (changed.length + served.length > 0) ledger.keepMeters(changed, ended === null ? null : { epoch: ended, of: served })
+      for (const meter of changed) meter.changed = false
+      for (const meter of served) meter.servedAtEnd = meter.servedBytes
+      if (epoch !== null) lastEpoch = Math.max(epoch, lastEpoch ?? epoch)
     },
   }
 }

@@ -47,7 +47,7 @@ export type SignedSet =
 
 type Shown = Awaited<ReturnType<typeof prove>>
 
-export function createProofDesk(at: ProviderContext, sets: SetDesk, onAsked: (epoch: number) => void): ProofDesk {
+export function createProofDesk(at: ProviderContext, sets: SetDesk): ProofDesk {
   const { options, ledger, pieces } = at
   const { chain, net, device } = options
   const { crypto } = options.runtime
@@ -134,7 +134,6 @@ export function createProofDesk(at: ProviderContext, sets: SetDesk, onAsked: (ep
     async prove(request) {
       const refusal = checkDraw(request)
       if (refusal !== null) return refusal
-      onAsked(request.epoch)
       const answers: Answer[] = []
       for (const bytes of request.challenges) {
         let challenge: StorageChallenge

@@ -1,58 +1,38 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Account, type Digest, digestOf, epoch as toEpoch } from '../../../protocol/ids.ts'
-import { SCOPE } from '../../../runtime/chain.ts'
+import { type Account, digestOf, epoch as toEpoch } from '../../../protocol/ids.ts'
 import { equalBytes } from '../../../std/bytes.ts'
 import { answerHash } from '../../settle.ts'
 import { challengeOf, nonceCommitment } from '../challenge.ts'
-import { buildSet, type DataSet, verifyProof } from '../data-set.ts'
+import { verifyProof } from '../data-set.ts'
 import {
   challengeSchema,
   claimSchema,
   type ManifestEntry,
   proofSchema,
   type SetHead,
-  type StorageReply,
   type StorageRequest,
   storageReply,
   storageRequest,
 } from '../messages.ts'
-import { leafHashes, rootOfLeaves, treeHash } from '../piece-tree.ts'
-import { addressOf, askProof, createTestWorld, crypto, DEVICE, EPOCH_SECONDS, keyOf, NET, pieceId } from './world.test-support.ts'
-
-const hash = treeHash(crypto)
-type World = Awaited<ReturnType<typeof createTestWorld>>
-type Gateway = ReturnType<World['gateway']>
-const byId = (a: ManifestEntry, b: ManifestEntry): number => (a.pieceId < b.pieceId ? -1 : 1)
-const codeOf = (reply: StorageReply): string => (reply.is === 'refused' ? reply.code : reply.is)
-
-async function putPiece(gateway: Gateway, n: number, bytes: Uint8Array): Promise<ManifestEntry> {
-  assert.equal((await gateway.put(pieceId(n), bytes)).is, 'stored')
-  return { pieceId: pieceId(n), size: bytes.length, root: digestOf(rootOfLeaves(hash, leafHashes(hash, bytes))) }
-}
-
-async function propose(
-  gateway: Gateway,
-  head: SetHead,
-  adds: ManifestEntry[],
-  removes: Digest[] = [],
-  signature?: Uint8Array,
-): Promise<StorageReply> {
-  const request = {
-    op: 'head',
-    order: gateway.order('manage'),
-    adds,
-    removes,
-    more: false,
-    head,
-    signature: signature ?? gateway.signHead(head),
-  } as const
-  return (await gateway.ask(request)).reply
-}
-
-const setOf = (entries: readonly ManifestEntry[]): DataSet => buildSet(hash, [...entries].sort(byId))
-const nextEpoch = (world: World): Promise<void> => world.runtime.clock.advance(EPOCH_SECONDS * 1000)
-const epochOf = (world: World): number => Math.floor(world.runtime.clock.now() / 1000 / EPOCH_SECONDS)
+import {
+  askProof,
+  byId,
+  codeOf,
+  createTestWorld,
+  crypto,
+  DEVICE,
+  EPOCH_SECONDS,
+  epochOf,
+  keyOf,
+  NET,
+  nextEpoch,
+  pieceId,
+  propose,
+  putPiece,
+  setOf,
+  type World,
+} from './world.test-support.ts'
 
 async function withSet(sizes: readonly number[]) {
   const world = await createTestWorld()
@@ -182,22 +162,6 @@ async function proveAll(
   return askProof(world.network, { op: 'prove', net: NET, epoch, verifier: by, epochSeed: seedOf(world, epoch), nonce, challenges })
 }
 
-/** A verifier asks in the running epoch, which makes it one that can be paid. */
-async function ask(world: World): Promise<void> {
-  const epoch = epochOf(world)
-  world.chain.nonces.set(`${epoch}/${verifier}`, nonceCommitment(crypto, nonce))
-  const reply = await askProof(world.network, {
-    op: 'prove',
-    net: NET,
-    epoch,
-    verifier,
-    epochSeed: seedOf(world, epoch),
-    nonce,
-    challenges: [],
-  })
-  assert.equal(reply.is, 'answers')
-}
-
 test('what was signed before an epoch is claimed, and every challenge of it is met with a signed proof', async () => {
   const { world, head } = await withSet([5000, 200_000, 70_000])
   const epoch = epochOf(world) + 1
@@ -314,96 +278,4 @@ test('a piece that was never named goes when a later set without it has begun, a
     assert.equal((await propose(gateway, gateway.head(version, setOf(all)), [extra])).is, 'signed')
   }
   assert.equal(await stat(), -1)
-})
-
-// --- Money ----------------------------------------------------------------------------------------------------------
-
-test('the highest voucher counts, signed by the payer or its voucher key, and stays over a restart', async () => {
-  const world = await createTestWorld()
-  await world.open()
-  const payer = keyOf(1)
-  const gateway = world.gateway(payer)
-  const send = async (cumulative: bigint, change = {}, by = gateway): Promise<StorageReply> =>
-    (await gateway.ask({ op: 'voucher', ...by.voucher(cumulative, change) })).reply
-  assert.deepEqual(await send(100n), { is: 'taken', cumulative: 100n })
-  assert.deepEqual(await send(50n), { is: 'taken', cumulative: 100n })
-  assert.equal(codeOf(await send(200n, { payee: payer.account })), 'invalid')
-  assert.equal(codeOf(await send(200n, { net: 8 })), 'invalid')
-  const session = keyOf(3)
-  assert.equal(codeOf(await send(200n, { payer: payer.account }, world.gateway(session))), 'unauthorized')
-  world.chain.sessions.add(`${payer.account}/${addressOf(session.secret)}/${SCOPE.voucher}`)
-  assert.deepEqual(await send(200n, { payer: payer.account }, world.gateway(session)), { is: 'taken', cumulative: 200n })
-  world.disk.crash()
-  const provider = await world.open()
-  const last = (await gateway.ask({ op: 'last-voucher', order: gateway.order('manage') })).reply
-  assert(last.is === 'voucher' && last.voucher?.cumulative === 200n)
-  assert.equal(provider.promises().vouchers.length, 1)
-})
-
-test('who does not pay is refused uploads, then reads, but may recover; a covered voucher opens both again', async () => {
-  const world = await createTestWorld(1, { keptPerByteSecond: 1n })
-  const provider = await world.open()
-  const gateway = world.gateway(keyOf(1))
-  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
-  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
-  const seen = { put: 0, get: 0 }
-  for (let epochs = 1; epochs <= 8; epochs += 1) {
-    await provider.upkeep()
-    await ask(world)
-    await nextEpoch(world)
-    await provider.upkeep()
-    const put = await gateway.put(pieceId(100 + epochs), new Uint8Array(10))
-    const get = await gateway.get(entry.pieceId, 0, 10)
-    if (seen.put === 0 && codeOf(put) === 'unpaid') seen.put = epochs
-    if (seen.get === 0 && !(get instanceof Uint8Array) && codeOf(get) === 'unpaid') seen.get = epochs
-  }
-  // The epoch that was earned in, one for its root and one for the voucher have passed; two more missed ones stop reads.
-  assert.deepEqual(seen, { put: 3, get: 5 })
-  assert((await gateway.get(entry.pieceId, 0, 10, gateway.order('manage', { pieceId: entry.pieceId }))) instanceof Uint8Array)
-  const { owed, reasons } = await provider.status()
-  assert(owed >= 8n * 60n * 1000n && reasons.some((reason) => reason.includes('vouchers are missing')))
-  // A promise without money behind it covers nothing.
-  await gateway.ask({ op: 'voucher', ...gateway.voucher(owed) })
-  assert.equal(codeOf(await gateway.put(pieceId(200), new Uint8Array(10))), 'unpaid')
-  world.chain.available = owed
-  await provider.upkeep()
-  assert.equal((await gateway.put(pieceId(200), new Uint8Array(10))).is, 'stored')
-  assert((await gateway.get(entry.pieceId, 0, 10)) instanceof Uint8Array)
-})
-
-test('an epoch in which no verifier asked is nobody’s debt', async () => {
-  const world = await createTestWorld(1, { keptPerByteSecond: 1n })
-  const provider = await world.open()
-  const gateway = world.gateway(keyOf(1))
-  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
-  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
-  for (let epochs = 0; epochs < 20; epochs += 1) {
-    await provider.upkeep()
-    await nextEpoch(world)
-  }
-  await provider.upkeep()
-  assert((await provider.status()).owed < 2n * 60n * 1000n)
-  assert((await gateway.get(entry.pieceId, 0, 10)) instanceof Uint8Array)
-  assert.equal((await gateway.put(pieceId(2), new Uint8Array(10))).is, 'stored')
-})
-
-test('time in which the provider was down is nobody’s debt, however long it was', async () => {
-  const world = await createTestWorld(1, { keptPerByteSecond: 1n })
-  const first = await world.open()
-  const gateway = world.gateway(keyOf(1))
-  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
-  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
-  await first.upkeep()
-  await ask(world)
-  await nextEpoch(world)
-  await first.upkeep()
-  const { owed } = await first.status()
-  assert(owed > 0n)
-  await first.close()
-  for (let epochs = 0; epochs < 100; epochs += 1) await nextEpoch(world)
-  const again = await world.open()
-  await again.upkeep()
-  assert((await again.status()).owed - owed < 2n * 60n * 1000n, 'at most the epochs around it are counted')
-  assert((await gateway.get(entry.pieceId, 0, 10)) instanceof Uint8Array)
-  await again.close()
 })

@@ -113,9 +113,8 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     if (!still) return refuse('busy', 'a piece was dropped meanwhile')
     const providerSignature = options.operator.sign(at.headHash(head))
     const claim = { head, customerSignature: signature, providerSignature }
-    const meter = meters.upTo(account, head.totalBytes)
-    ledger.commitHead({ claim, epoch, signedAt: at.now() }, change.added, change.removed, meter)
-    meters.adopt(meter, head.totalBytes)
+    ledger.commitHead({ claim, epoch, signedAt: at.now() }, change.added, change.removed)
+    meters.know(account)
     cache.put(head.setId, head.version, set)
     return { is: 'signed', signature: providerSignature }
   }

@@ -9,7 +9,7 @@ import type { HeldRate } from './ledger.ts'
 import type { OrderDesk } from './orders.ts'
 
 /** Gateways pay each operator through one channel. */
-const CHANNEL_ID = 0n
+export const CHANNEL_ID = 0n
 
 export interface VoucherDesk {
   take(voucher: Voucher, signature: Uint8Array): StorageReply

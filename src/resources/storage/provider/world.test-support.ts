@@ -22,9 +22,10 @@ import { openDatabase } from '../../../runtime/real/database.ts'
 import { assert } from '../../../std/assert.ts'
 import { concat, toHex } from '../../../std/bytes.ts'
 import { createPrng } from '../../../std/prng.ts'
-import { headHasher, setIdOf } from '../data-set.ts'
+import { buildSet, type DataSet, headHasher, setIdOf } from '../data-set.ts'
 import { FRAME_BYTES } from '../layout.ts'
 import {
+  type ManifestEntry,
   ORDER_OP,
   type Order,
   PROOF_PROTOCOL,
@@ -40,6 +41,7 @@ import {
   storageRequest,
   type Voucher,
 } from '../messages.ts'
+import { leafHashes, rootOfLeaves, treeHash } from '../piece-tree.ts'
 import { openStorageProvider, type StorageProvider } from '../provide.ts'
 
 export const EPOCH_SECONDS = 60
@@ -199,7 +201,7 @@ function createTestChain(): TestChain {
 
 type Handler = (io: Duplex, signal: AbortSignal) => Promise<void>
 
-export async function createTestWorld(seed = 1, over: { quotaBytes?: number; keptPerByteSecond?: bigint } = {}) {
+export async function createTestWorld(seed = 1, over: { quotaBytes?: number; keptPerByteSecond?: bigint; perByteServed?: bigint } = {}) {
   const prng = createPrng(BigInt(seed))
   const runtime = createFakeRuntime({ prng, compute: createInlineCompute(createNative()), crypto })
   const disk = createFakeDisk({ prng: prng.fork('disk') })
@@ -240,7 +242,7 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
       asset,
       rates: {
         kept: { numerator: over.keptPerByteSecond ?? 0n, denominator: 1n },
-        served: { numerator: 0n, denominator: 1n },
+        served: { numerator: over.perByteServed ?? 0n, denominator: 1n },
       },
       quotaBytes: over.quotaBytes ?? 1e9,
       reserveBytes: 0,
@@ -357,3 +359,38 @@ export async function askProof(network: Network, request: ProofRequest): Promise
 
 export const pieceId = (n: number): Digest => digestOf(crypto.sha256(Uint8Array.of(n >> 8, n & 255, 99)))
 export const addressOf = (secret: Uint8Array): Address => address(toHex(crypto.secp256k1.address(secret)))
+
+export type World = Awaited<ReturnType<typeof createTestWorld>>
+export type Gateway = ReturnType<World['gateway']>
+const hash = treeHash(crypto)
+export const byId = (a: ManifestEntry, b: ManifestEntry): number => (a.pieceId < b.pieceId ? -1 : 1)
+export const codeOf = (reply: StorageReply): string => (reply.is === 'refused' ? reply.code : reply.is)
+
+export async function putPiece(gateway: Gateway, n: number, bytes: Uint8Array): Promise<ManifestEntry> {
+  const reply = await gateway.put(pieceId(n), bytes)
+  assert(reply.is === 'stored', 'the piece is taken')
+  return { pieceId: pieceId(n), size: bytes.length, root: digestOf(rootOfLeaves(hash, leafHashes(hash, bytes))) }
+}
+
+export async function propose(
+  gateway: Gateway,
+  head: SetHead,
+  adds: ManifestEntry[],
+  removes: Digest[] = [],
+  signature?: Uint8Array,
+): Promise<StorageReply> {
+  const request = {
+    op: 'head',
+    order: gateway.order('manage'),
+    adds,
+    removes,
+    more: false,
+    head,
+    signature: signature ?? gateway.signHead(head),
+  } as const
+  return (await gateway.ask(request)).reply
+}
+
+export const setOf = (entries: readonly ManifestEntry[]): DataSet => buildSet(hash, [...entries].sort(byId))
+export const nextEpoch = (world: World): Promise<void> => world.runtime.clock.advance(EPOCH_SECONDS * 1000)
+export const epochOf = (world: World): number => Math.floor(world.runtime.clock.now() / 1000 / EPOCH_SECONDS)

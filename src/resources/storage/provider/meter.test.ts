@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
+import { SCOPE } from '../../../runtime/chain.ts'
+import type { ManifestEntry, StorageReply } from '../messages.ts'
+import {
+  addressOf,
+  codeOf,
+  createTestWorld,
+  crypto,
+  epochOf,
+  type Gateway,
+  keyOf,
+  NET,
+  nextEpoch,
+  pieceId,
+  propose,
+  putPiece,
+  setOf,
+  type World,
+} from './world.test-support.ts'
+
+/** What a settlement says that this customer's channel proved so far. */
+function lines(world: World, byteSeconds: bigint, payer = keyOf(1).account): ChannelLine[] {
+  const channel = channelKey(crypto, payer, world.operator.account, world.asset, NET, 0n)
+  return [{ channel, unit: unitId(crypto, 'storage.byte-second'), cumulative: byteSeconds }]
+}
+
+async function withPiece(rates: { keptPerByteSecond?: bigint; perByteServed?: bigint } = { keptPerByteSecond: 1n }) {
+  const world = await createTestWorld(1, rates)
+  const provider = await world.open()
+  const gateway = world.gateway(keyOf(1))
+  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
+  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
+  await provider.upkeep()
+  return { world, provider, gateway, entry }
+}
+
+/** What a customer may do now: `put`, `get`, both or neither. */
+async function allowed(gateway: Gateway, entry: ManifestEntry, n: number): Promise<string> {
+  const put = await gateway.put(pieceId(100 + n), new Uint8Array(10))
+  const get = await gateway.get(entry.pieceId, 0, 10)
+  const may = [put.is === 'stored' ? 'put' : codeOf(put), get instanceof Uint8Array ? 'get' : codeOf(get)]
+  return may.filter((one) => one !== 'unpaid').join(' and ')
+}
+
+test('the highest voucher counts, signed by the payer or its voucher key, and stays over a restart', async () => {
+  const world = await createTestWorld()
+  await world.open()
+  const payer = keyOf(1)
+  const gateway = world.gateway(payer)
+  const send = async (cumulative: bigint, change = {}, by = gateway): Promise<StorageReply> =>
+    (await gateway.ask({ op: 'voucher', ...by.voucher(cumulative, change) })).reply
+  assert.deepEqual(await send(100n), { is: 'taken', cumulative: 100n })
+  assert.deepEqual(await send(50n), { is: 'taken', cumulative: 100n })
+  assert.equal(codeOf(await send(200n, { payee: payer.account })), 'invalid')
+  assert.equal(codeOf(await send(200n, { net: 8 })), 'invalid')
+  const session = keyOf(3)
+  assert.equal(codeOf(await send(200n, { payer: payer.account }, world.gateway(session))), 'unauthorized')
+  world.chain.sessions.add(`${payer.account}/${addressOf(session.secret)}/${SCOPE.voucher}`)
+  assert.deepEqual(await send(200n, { payer: payer.account }, world.gateway(session)), { is: 'taken', cumulative: 200n })
+  world.disk.crash()
+  const provider = await world.open()
+  const last = (await gateway.ask({ op: 'last-voucher', order: gateway.order('manage') })).reply
+  assert(last.is === 'voucher' && last.voucher?.cumulative === 200n)
+  assert.equal(provider.promises().vouchers.length, 1)
+})
+
+test('who leaves settled epochs unpaid is refused uploads, then reads, but may recover; a covered voucher opens both again', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  const seen: string[] = []
+  for (let n = 1; n <= 6; n += 1) {
+    provider.settled(epochOf(world) - 1, lines(world, BigInt(n) * 60_000n))
+    await nextEpoch(world)
+    await provider.upkeep()
+    seen.push(await allowed(gateway, entry, n))
+  }
+  // A voucher has the whole epoch after the one in which the root became active; two more missed ones stop reads.
+  assert.deepEqual(seen, ['put and get', 'get', 'get', '', '', ''])
+  assert((await gateway.get(entry.pieceId, 0, 10, gateway.order('manage', { pieceId: entry.pieceId }))) instanceof Uint8Array)
+  const { owed, reasons } = await provider.status()
+  assert.equal(owed, 360_000n)
+  assert(reasons.some((reason) => reason.includes('vouchers are missing')))
+  // A promise without money behind it covers nothing.
+  await gateway.ask({ op: 'voucher', ...gateway.voucher(owed) })
+  assert.equal(await allowed(gateway, entry, 7), '')
+  world.chain.available = owed
+  await provider.upkeep()
+  assert.equal(await allowed(gateway, entry, 8), 'put and get')
+})
+
+test('what no settlement proves is nobody’s debt, however long it was kept', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  provider.settled(epochOf(world), [])
+  for (let n = 0; n < 20; n += 1) {
+    await nextEpoch(world)
+    await provider.upkeep()
+    provider.settled(epochOf(world), lines(world, 5_000n, keyOf(2).account))
+  }
+  assert.equal((await provider.status()).owed, 0n)
+  assert.equal(await allowed(gateway, entry, 1), 'put and get')
+})
+
+test('dues stay over a crash, and one that was told again is one', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  const epoch = epochOf(world)
+  provider.settled(epoch, lines(world, 60_000n))
+  provider.settled(epoch, lines(world, 60_000n))
+  await provider.upkeep()
+  world.disk.crash()
+  const again = await world.open()
+  again.settled(epoch, lines(world, 60_000n))
+  await nextEpoch(world)
+  await nextEpoch(world)
+  await again.upkeep()
+  const { owed, accounts } = await again.status()
+  assert.deepEqual([owed, accounts[0]?.missedVouchers], [60_000n, 1])
+  assert.equal(await allowed(gateway, entry, 1), 'get')
+  await again.close()
+})
+
+test('half of what was served by the end of a settled epoch must be covered, and nothing that was served later', async () => {
+  const { world, provider, gateway, entry } = await withPiece({ perByteServed: 1n })
+  await nextEpoch(world)
+  await provider.upkeep()
+  const settledEpoch = epochOf(world)
+  await gateway.get(entry.pieceId, 0, 1000)
+  await nextEpoch(world)
+  await provider.upkeep()
+  await gateway.get(entry.pieceId, 0, 800)
+  provider.settled(settledEpoch, [])
+  world.chain.available = 10_000n
+  const pay = async (cumulative: bigint): Promise<StorageReply> =>
+    (await gateway.ask({ op: 'voucher', ...gateway.voucher(cumulative) })).reply
+  await pay(499n)
+  await nextEpoch(world)
+  await nextEpoch(world)
+  await provider.upkeep()
+  assert.equal((await provider.status()).accounts[0]?.missedVouchers, 1)
+  await pay(500n)
+  await provider.upkeep()
+  assert.equal((await provider.status()).accounts[0]?.missedVouchers, 0)
+  assert.equal((await provider.status()).owed, 1800n)
+})
