@@ -4,6 +4,7 @@ import { present } from '../../../std/assert.ts'
 import { type Addresses, type ChainView, CONTRACT_NAMES } from '../../chain.ts'
 import { type ChainEvent, type ChainRows, createChainRows, createLiveView } from '../../chain-index/index.ts'
 import type { Clock, Database, Log } from '../../index.ts'
+import { createBlockPace } from './block-pace.ts'
 import { decodeEvent } from './contracts.ts'
 import { type IndexedBlock, openIndexStore } from './index-store.ts'
 import type { Header, RawLog, Rpc } from './rpc.ts'
@@ -22,6 +23,7 @@ export interface IndexerOptions {
   readonly fromBlock: bigint
   /** Blocks that must follow one before it counts. */
   readonly confirmations: number
+  /** How often to ask a chain whose pace is not known, or that has stopped; otherwise see `BlockPace`. */
   readonly pollMs: number
   /** A second endpoint: a block counts only when both name the same hash for it, so that one liar moves nothing. */
   readonly witness?: Rpc
@@ -45,7 +47,8 @@ const RANGE = 100n
 const DEGRADED_MS = 10_000
 const BACKOFF_MS_MAX = 5_000
 
-type Step = 'advanced' | 'idle' | 'reorg'
+/** `behind` when there are confirmed blocks that were not read yet. */
+type Step = 'advanced' | 'behind' | 'idle' | 'reorg'
 
 export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
   const { rpc, clock, log, addresses } = options
@@ -62,6 +65,7 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
   let rebuilds = 0
   let answeredAt = clock.monotonic()
   const closed = new AbortController()
+  const pace = createBlockPace(options.pollMs, Math.random)
 
   /** Headers of a range, linked to each other and to `before`; null when the chain changed under us. */
   async function headers(from: bigint, to: bigint, before: Header): Promise<readonly Header[] | null> {
@@ -90,22 +94,37 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
   async function step(): Promise<Step> {
     const head = rows.head()
     const lastNumber = head?.number ?? options.fromBlock - 1n
-    const [latest, last] = await Promise.all([rpc.blockNumber(), rpc.header(lastNumber)])
+    // The next block is asked for with the question whether it is confirmed, since mostly it is the only one that is.
+    const [latest, last, next] = await Promise.all([rpc.blockNumber(), rpc.header(lastNumber), rpc.header(lastNumber + 1n)])
     // A shorter chain may only be an endpoint that lags; another block in this place is a reorg.
     if (last === null) return 'idle'
     if (head !== null && last.hash !== head.hash) return 'reorg'
     const confirmed = latest - BigInt(options.confirmations)
     if (confirmed <= lastNumber) return 'idle'
-    const to = confirmed - lastNumber > RANGE ? lastNumber + RANGE : confirmed
-    const [linked, logs] = await Promise.all([headers(lastNumber + 1n, to, last), rpc.logs(lastNumber + 1n, to, filter)])
-    if (linked === null) return 'idle'
-    const end = present(linked.at(-1), 'a range is never empty')
-    // Asked again after the logs: if the end is still there, so is everything under it, and the logs are of this chain.
-    if ((await rpc.header(to))?.hash !== end.hash || !(await witnessed(end))) return 'idle'
-    const blocks = join(last, linked, logs)
+    const blocks = confirmed === lastNumber + 1n ? await one(last, next) : await range(last, confirmed)
     if (blocks === null) return 'idle'
     commit(blocks)
+    for (const { header } of blocks) pace.seen(header.timestamp)
+    if (present(blocks.at(-1), 'a range is never empty').header.number < confirmed) return 'behind'
     return 'advanced'
+  }
+
+  /** The block that follows, when it is the only one; null when the chain changed under us. */
+  async function one(last: Header, next: Header | null): Promise<readonly IndexedBlock[] | null> {
+    if (next === null || next.parent !== last.hash) return null
+    const [logs, agreed] = await Promise.all([rpc.logsOf(next.hash, filter), witnessed(next)])
+    return agreed ? join(last, [next], logs) : null
+  }
+
+  /** The blocks after `last` up to `confirmed`, as many as are read at a time; null when the chain changed under us. */
+  async function range(last: Header, confirmed: bigint): Promise<readonly IndexedBlock[] | null> {
+    const to = confirmed - last.number > RANGE ? last.number + RANGE : confirmed
+    const [linked, logs] = await Promise.all([headers(last.number + 1n, to, last), rpc.logs(last.number + 1n, to, filter)])
+    if (linked === null) return null
+    const end = present(linked.at(-1), 'a range is never empty')
+    // Asked again after the logs: if the end is still there, so is everything under it, and the logs are of this chain.
+    if ((await rpc.header(to))?.hash !== end.hash || !(await witnessed(end))) return null
+    return join(last, linked, logs)
   }
 
   function join(before: Header, linked: readonly Header[], logs: readonly RawLog[]): readonly IndexedBlock[] | null {
@@ -155,37 +174,39 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
     view.degrade(true)
   }
 
-  async function turn(): Promise<boolean> {
+  /** Milliseconds until the next one. */
+  async function turn(): Promise<number> {
     const result = await step()
     answeredAt = clock.monotonic()
     if (result === 'reorg') rebuild()
-    if (result !== 'idle') return true
-    if (rebuilding !== null && rows.head() !== null) {
+    if (result === 'advanced' || result === 'idle') caughtUp()
+    if (rebuilding === null && rows.head() !== null) view.degrade(false)
+    return result === 'advanced' ? pace.untilDue() : result === 'idle' ? pace.untilRetry() : 0
+  }
+
+  function caughtUp(): void {
+    if (rows.head() === null) return
+    if (rebuilding !== null) {
       rebuilding = null
       view.show(rows, clock.now())
     }
-    if (rebuilding === null && rows.head() !== null) {
-      view.fresh(clock.now())
-      view.degrade(false)
-    }
-    return false
+    view.fresh(clock.now())
   }
 
   async function follow(): Promise<void> {
-    let wait = options.pollMs
+    let backoff = options.pollMs
     while (!closed.signal.aborted) {
+      let wait: number
       try {
-        if (await turn()) {
-          if (rebuilding === null && rows.head() !== null) view.degrade(false)
-          continue
-        }
-        wait = options.pollMs
+        wait = await turn()
+        backoff = options.pollMs
       } catch (error) {
         if (!isCairnError(error, 'CHAIN_AWAY')) log.error('the chain cannot be read', { error: String(error) })
         if (clock.monotonic() - answeredAt > DEGRADED_MS) view.degrade(true)
-        wait = Math.min(2 * wait, BACKOFF_MS_MAX)
+        backoff = Math.min(2 * backoff, BACKOFF_MS_MAX)
+        wait = backoff
       }
-      await clock.sleep(wait, closed.signal).catch(() => undefined)
+      if (wait > 0) await clock.sleep(wait, closed.signal).catch(() => undefined)
     }
   }
   const following = follow()

@@ -42,6 +42,8 @@ export interface Rpc {
   /** Null when the chain has no such block (yet, or any more). */
   header(number: bigint | 'latest'): Promise<Header | null>
   logs(from: bigint, to: bigint, addresses: readonly Hex[]): Promise<readonly RawLog[]>
+  /** Of one block by its hash (EIP-234), so that no reorg can put another block's in their place. */
+  logsOf(block: Digest, addresses: readonly Hex[]): Promise<readonly RawLog[]>
   nonce(account: Hex, tag: 'latest' | 'pending'): Promise<number>
   receipt(hash: Hex): Promise<Receipt | null>
   known(hash: Hex): Promise<boolean>
@@ -153,17 +155,20 @@ export function createRpc(url: string, timeoutMs: number = TIMEOUT_MS, answerByt
     return value
   }
 
+  async function logs(filter: Fields): Promise<readonly RawLog[]> {
+    const value = await request('eth_getLogs', [filter])
+    if (!Array.isArray(value)) throw malformed('logs')
+    return value.map(logOf)
+  }
+
   return {
     url,
     request,
     chainId: async () => Number(await integer('eth_chainId', [])),
     blockNumber: () => integer('eth_blockNumber', []),
     header: async (number) => headerOf(await request('eth_getBlockByNumber', [tagOf(number), false])),
-    async logs(from, to, addresses) {
-      const value = await request('eth_getLogs', [{ fromBlock: hexOf(from), toBlock: hexOf(to), address: addresses }])
-      if (!Array.isArray(value)) throw malformed('logs')
-      return value.map(logOf)
-    },
+    logs: (from, to, addresses) => logs({ fromBlock: hexOf(from), toBlock: hexOf(to), address: addresses }),
+    logsOf: (block, addresses) => logs({ blockHash: block, address: addresses }),
     nonce: async (account, tag) => Number(await integer('eth_getTransactionCount', [account, tag])),
     receipt: async (hash) => receiptOf(await request('eth_getTransactionReceipt', [hash])),
     known: async (hash) => (await request('eth_getTransactionByHash', [hash])) !== null,
