@@ -33,17 +33,37 @@ type Verified = Map<Digest, Settlement>
 const ROOTS_AT_ONCE = 2
 
 const LOOK_MS = 1_000
+/** A gateway that is killed forgets what it counted since; delivering vouchers may take longer. */
+const COUNT_MS = 250
 
 export async function payLoop(parts: PayParts, signal: AbortSignal): Promise<void> {
-  const { rt, net } = parts
   const book = bookOf(parts)
+  await Promise.all([countLoop(parts, book, signal), rootsLoop(parts, book, signal)])
+}
+
+/** Writes down what was served, so that it is paid also after a crash. */
+async function countLoop({ rt, payees }: PayParts, book: PayBook, signal: AbortSignal): Promise<void> {
+  for (let last = false; !last; ) {
+    // Once more after the signal, for what was served while it ended.
+    last = signal.aborted
+    try {
+      const counts = payees.served()
+      if (counts.length > 0) book.served(counts.map(({ operator, unit, amount }) => ({ payee: operator, unit, amount })))
+    } catch (error) {
+      rt.log.warn('served bytes were not written down', { why: String(error) })
+    }
+    if (!last) await rt.clock.sleep(COUNT_MS, signal).catch(() => undefined)
+  }
+}
+
+async function rootsLoop(parts: PayParts, book: PayBook, signal: AbortSignal): Promise<void> {
+  const { rt, net } = parts
   const paid = new Set<Digest>()
   const asked = new Set<Account>()
   const known: Verified = new Map()
   await adoptVouchers(parts, book, asked)
   while (!signal.aborted) {
     try {
-      for (const served of parts.payees.served()) book.served(served.operator, served.unit, served.amount)
       const roots = rt.chain.roots(net).filter((row) => row.state === 'pending' || row.state === 'active')
       for (const root of roots.slice(-ROOTS_AT_ONCE)) {
         if (paid.has(root.dataHash)) continue

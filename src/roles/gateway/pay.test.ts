@@ -38,7 +38,7 @@ test('whatever is proven and served, vouchers only grow and are the price of all
         const book = bookOf('session', database)
         kept += one.proven
         served += one.served
-        book.served(payee, 'served', one.served)
+        book.served([{ payee, unit: 'served', amount: one.served }])
         const voucher = book.sign(payee, [{ unit: 'kept', cumulative: kept }], true)
         const owed = kept / 3n + (2n * served) / 7n
         if (voucher === null) assert.equal(owed, signed)
@@ -68,7 +68,7 @@ test('a voucher is adopted when this payer signed it for that payee, and never o
 
 test('a book that was lost goes on from what was paid: served bytes that only it knew stay paid, and are not paid twice', () => {
   const lost = bookOf()
-  lost.served(payee, 'served', 700n)
+  lost.served([{ payee, unit: 'served', amount: 700n }])
   const paid = lost.sign(payee, [{ unit: 'kept', cumulative: 300n }], true)
   assert.equal(paid?.voucher.cumulative, 300n)
   const database = openDatabase(':memory:')
@@ -78,7 +78,7 @@ test('a book that was lost goes on from what was paid: served bytes that only it
   assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 150n }], false), null)
   assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 300n }], true), null)
   assert.equal(bookOf('session', database).sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 310n)
-  book.served(payee, 'served', 70n)
+  book.served([{ payee, unit: 'served', amount: 70n }])
   assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 330n)
   assert.deepEqual(book.servers(), [payee])
 })

@@ -16,8 +16,8 @@ import { equalBytes, toHex } from '../../std/bytes.ts'
 const CHANNEL = 0n
 
 export interface PayBook {
-  /** Adds to what `payee` served of `unit`, to be paid with the next voucher. */
-  served(payee: Account, unit: string, amount: bigint): void
+  /** Adds to what each payee served of a unit, to be paid with its next voucher; all of it or nothing. */
+  served(counts: readonly { readonly payee: Account; readonly unit: string; readonly amount: bigint }[]): void
   /** Whoever served something, also when no settlement has a line of it. */
   servers(): readonly Account[]
   /**
@@ -95,9 +95,11 @@ export function openPayBook(options: {
 
   return {
     servers: () => sql.servers.all().map((row) => String(row['payee']) as Account),
-    served(payee, unit, amount) {
-      const known = servedOf(payee).get(unit) ?? 0n
-      sql.addServed.run(payee, unit, (known + amount).toString())
+    served(counts) {
+      database.transaction(() => {
+        for (const { payee, unit, amount } of counts)
+          sql.addServed.run(payee, unit, ((servedOf(payee).get(unit) ?? 0n) + amount).toString())
+      })
     },
     sign(payee, proven, newest) {
       let owed = 0n

@@ -19,10 +19,11 @@ const MISSED_DELETE_MS = 30 * 24 * 3600 * 1000
 /** Noted dues per account: beyond this an account that owes is closed anyway. */
 const DUES_MAX = 16
 /**
- * Both sides count what was served, and a read that was cut off counts more here than there. Half of it must be covered;
- * whoever pays less is not served for longer.
+ * Both sides count what was served. A read that was cut off counts more here than there, and a payer that is killed forgets
+ * what it counted last, which it can never make up for. So half must be covered of what is beyond a GiB, less than a cent.
  */
 const SERVED_PERCENT = 50n
+const SERVED_FREE_BYTES = 2n ** 30n
 
 export interface Standing {
   readonly mayPut: boolean
@@ -113,7 +114,9 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
   }
 
   function note(meter: Running, epoch: number): void {
-    const served = (priceOf(ledger.servedAt(meter.account, epoch), rates.served) * SERVED_PERCENT) / 100n
+    const bytes = ledger.servedAt(meter.account, epoch)
+    const counted = bytes > SERVED_FREE_BYTES ? bytes - SERVED_FREE_BYTES : 0n
+    const served = (priceOf(counted, rates.served) * SERVED_PERCENT) / 100n
     const due: Due = { epoch, owed: priceOf(meter.provenByteSeconds, rates.kept) + served, notedIn: at.epoch() ?? 0, notedAt: clock.now() }
     const dues = ledger.dues(meter.account)
     if (due.owed <= (dues.at(-1)?.owed ?? 0n) || due.owed <= paid(meter.account) || dues.length >= DUES_MAX) return
