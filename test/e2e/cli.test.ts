@@ -52,6 +52,8 @@ interface Health {
 }
 type Audited = { readonly equal: boolean; readonly differs?: string; readonly where?: string }
 
+const verified = () => ask<{ ok: boolean; findings: readonly unknown[] }>(0, 'chain', 'verify')
+
 const published = async (): Promise<readonly EpochLine[]> => {
   const lines = await ask<readonly EpochLine[]>(0, 'epoch', 'list')
   return lines.filter((line) => line.root !== null)
@@ -77,6 +79,11 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     const checks = await ask<readonly { check: string; is: string }[]>(0, 'doctor')
     assert.equal(checks.find((one) => one.check === 'P-256 precompile')?.is, 'ok')
     assert.equal(checks.find((one) => one.check === 'clock')?.is, 'ok')
+  })
+
+  test('checks the contracts of its own folder', async () => {
+    const { ok, findings } = await verified()
+    assert.ok(ok && findings.length >= 70, `${findings.length} checks`)
   })
 
   test('shows where an object is kept', async () => {
@@ -153,6 +160,9 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     await new Promise((done) => setTimeout(done, 2_500))
     const { mnemonic } = await ask<{ mnemonic: string }>(0, 'account', 'show', '--mnemonic')
     assert.equal(await network.stop(), 0)
+    const before = await readFile(join(network.folder, 'chain', 'state.json'))
+    assert.ok((await verified()).ok, 'a stopped network’s contracts are checked, too')
+    assert.ok(before.equals(await readFile(join(network.folder, 'chain', 'state.json'))), 'without touching its chain')
     await rm(join(network.folder, 'gateway'), { recursive: true })
     const words = join(network.folder, 'words')
     await writeFile(words, mnemonic)

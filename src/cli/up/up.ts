@@ -1,5 +1,5 @@
 /** `cairn up`: a whole network on this machine, one process for each of its parties. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -13,6 +13,7 @@ import { createClock, createCrypto, createLog, createRandom, openDatabase } from
 import { drawPorts } from '../../runtime/real/ports.ts'
 import { present } from '../../std/assert.ts'
 import { toHex } from '../../std/bytes.ts'
+import { claim } from '../claim.ts'
 import { gatewayConfig, nodeConfig, verifierConfig, writeConfig } from '../config.ts'
 import { type Child, startChild } from './children.ts'
 import { beginInPast, checkVerifiers } from './past.ts'
@@ -108,25 +109,13 @@ function sayMnemonic(mnemonic: string, say: (line: string) => void): void {
 async function lock(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, 'up.pid')
-  const holder = Number(await readFile(path, 'utf8').catch(() => '0'))
-  if (holder > 0 && holder !== process.pid && alive(holder)) {
-    throw new CairnError('DATA_FOLDER', {
-      path: folder,
-      why: `process ${holder} runs a network in it`,
-      fix: 'stop that one, or use another folder with --data',
-    })
-  }
-  await writeFile(path, String(process.pid))
-  return () => rm(path, { force: true })
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
+  const own = await claim(path)
+  if (own.is === 'ours') return own.release
+  throw new CairnError('DATA_FOLDER', {
+    path: folder,
+    why: `process ${own.pid} runs a network in it`,
+    fix: 'stop that one, or use another folder with --data',
+  })
 }
 
 /** Ports are drawn once and kept, so that what clients and the chain know stays true over restarts. */

@@ -1,8 +1,8 @@
 /** Asking running daemons how they are, through the address in their admin.json. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { isAlive } from '../claim.ts'
 import { type AdminFile, adminFile, adminPath } from '../daemon/admin.ts'
-import { isAlive } from './desk.ts'
 import type { Place } from './place.ts'
 
 const ASK_MS = 5_000

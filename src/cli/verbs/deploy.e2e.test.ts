@@ -1,17 +1,18 @@
 /** Deploying for real chains, on one bare anvil: interrupted and continued, checked, and every check seen to fail once. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { encodeAbiParameters, keccak256, stringToHex } from 'viem'
+import { encodeAbiParameters, keccak256, parseEther, stringToHex } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { isCairnError } from '../../protocol/errors.ts'
 import { account, type Hex } from '../../protocol/ids.ts'
 import { deployContracts } from '../../runtime/real/chain/deploy.ts'
+import { CREATE2_PROXY } from '../../runtime/real/chain/deployment-addresses.ts'
 import { deploymentCost } from '../../runtime/real/chain/deployment-cost.ts'
 import { parseDeploymentParams, readDeploymentParams } from '../../runtime/real/chain/deployment-params.ts'
 import { planDeployment } from '../../runtime/real/chain/deployment-plan.ts'
@@ -35,6 +36,7 @@ const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
 const clock = createClock()
 const quiet = { error() {}, warn() {}, info() {}, debug() {}, child: () => quiet }
 const wallet = mnemonicToAccount(DEV_MNEMONIC, { addressIndex: 0 })
+const neighbour = mnemonicToAccount(DEV_MNEMONIC, { addressIndex: 1 }).address
 const deployer = account(wallet.address.toLowerCase())
 const secret = present(wallet.getHdKey().privateKey, 'a derived key is private')
 /** The factory, twenty-one contracts and the seal. */
@@ -113,15 +115,44 @@ const bad = async (of: Deployment): Promise<readonly string[]> =>
   (await verifyDeployment(rpc, of)).findings.filter((one) => one.is === 'bad').map((one) => one.check)
 
 describe('the contracts on a chain of their own', { timeout: 300_000 }, () => {
+  test('on a chain without the CREATE2 proxy it says what to send there, and that helps', async () => {
+    await without(CREATE2_PROXY)
+    const args = ['chain', 'deploy', '--rpc', anvil.url, '--key-file', 'key', '--dry-run', '--json']
+    const refused = await cairn(args)
+    assert.deepEqual([refused.code, refused.out], [2, ''])
+    assert.match(refused.err, /it has no CREATE2 proxy at 0x4e59b448.*docs\/deploying\.md/)
+    const said = /send ([\d.]+) coins to (0x[0-9a-f]{40})/.exec(refused.err)
+    const [, sum = '', maker = ''] = present(said, 'who makes it, and for how much')
+    const page = await readFile(new URL('../../../docs/deploying.md', import.meta.url), 'utf8')
+    const [raw = ''] = present(/0xf8a5[0-9a-f]+/.exec(page), 'the signed transaction')
+    assert.notEqual(await rpc.broadcast(raw as Hex), null, 'its maker has no coins')
+    await rpc.request('eth_sendTransaction', [{ from: neighbour, to: maker, value: `0x${parseEther(sum).toString(16)}` }])
+    await rpc.request('evm_mine', [])
+    assert.equal(await rpc.broadcast(raw as Hex), null)
+    await rpc.request('evm_mine', [])
+    const shown = await cairn(args)
+    assert.equal(shown.code, 0, shown.err)
+  })
+
   test('a deployment that was killed in the middle goes on: same addresses, nothing sent twice, at the cost that was shown', async () => {
     const plan = await planDeployment(rpc, deployer, await readDeploymentParams())
     const cost = await deploymentCost(rpc, plan)
     assert.equal(cost.missing.length, 21)
     let child: ChildProcess | null = null
-    const gate = await openGate(9, () => child?.kill('SIGKILL'))
-    const killed = await cairn(deployArgs(gate.url), (begun) => {
+    const reached = Promise.withResolvers<void>()
+    const gate = await openGate(9, reached.resolve)
+    const killing = cairn(deployArgs(gate.url), (begun) => {
       child = begun
     })
+    await reached.promise
+    const { pid, kill } = present<ChildProcess>(child, 'it sends')
+    const before = await readdir(folder)
+    const second = await cairn(deployArgs(anvil.url))
+    assert.equal(second.code, 2)
+    assert.match(second.err, new RegExp(`process ${pid} is deploying to it`))
+    assert.deepEqual(await readdir(folder), before, 'it leaves nothing')
+    assert.equal(kill.call(child, 'SIGKILL'), true, 'the first one still sends')
+    const killed = await killing
     await gate.close()
     assert.equal(killed.code, null, killed.err)
     const begun = present(await loadDeployment(out()), 'it is written before anything is sent')
@@ -129,6 +160,8 @@ describe('the contracts on a chain of their own', { timeout: 300_000 }, () => {
     assert.equal(again.code, 0, again.err)
     deployment = present(await loadDeployment(out()), 'deployed')
     assert.deepEqual(deployment, begun)
+    const left = (await readdir(folder)).filter((name) => name.startsWith('deployment.json'))
+    assert.deepEqual(left, ['deployment.json'], 'neither its journal nor anybody’s claim')
     assert.equal(deployment.addresses.escrow, plan.at.Escrow)
     const earlier = await rpc.request('eth_getCode', [deployment.factory, `0x${(deployment.fromBlock - 1n).toString(16)}`])
     assert.equal(earlier, '0x', 'no event of the contracts is older than the block from which they are read')
@@ -243,6 +276,12 @@ describe('the contracts on a chain of their own', { timeout: 300_000 }, () => {
     }
   })
 })
+
+/** As if nobody had ever deployed at `at`. */
+async function without(at: Hex): Promise<void> {
+  await rpc.request('anvil_setCode', [at, '0x'])
+  await rpc.request('anvil_setNonce', [at, '0x0'])
+}
 
 const selector = (signature: string): Hex => keccak256(stringToHex(signature)).slice(0, 10) as Hex
 

@@ -1,6 +1,6 @@
 /** `cairn chain deploy`: the contracts on any EVM chain, at addresses that are known before. */
-import { readFile, rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
 import { type Account, account } from '../../protocol/ids.ts'
 import { deployContracts, requireProxy } from '../../runtime/real/chain/deploy.ts'
@@ -11,6 +11,7 @@ import { addressesOf, type DeploymentPlan, planDeployment } from '../../runtime/
 import { createRpc, type Deployment, loadDeployment, openTxQueue, type Rpc } from '../../runtime/real/chain/index.ts'
 import { createClock, createCrypto, createLog, openDatabase } from '../../runtime/real/index.ts'
 import { fromHex, toHex } from '../../std/bytes.ts'
+import { claim } from '../claim.ts'
 import { confirmed, type Exit, fixed, type Progress, print, printJson, progress, table } from './output.ts'
 
 export interface DeployOptions {
@@ -39,6 +40,28 @@ const TIMELOCK_SECONDS_LEAST = 7 * 86_400
  * @throws `CONFIG` with what to do: no key, another chain, no CREATE2 proxy, too few coins, a wrong parameter.
  */
 export async function deployChain(options: DeployOptions): Promise<Exit> {
+  if (options.dryRun) return deploy(options)
+  const release = await claimOut(resolve(options.out))
+  try {
+    return await deploy(options)
+  } finally {
+    await release()
+  }
+}
+
+/** Two at a time would each take the nonces that the other has in its own journal, and write one file. */
+async function claimOut(out: string): Promise<() => Promise<void>> {
+  await mkdir(dirname(out), { recursive: true })
+  const own = await claim(`${out}.pid`)
+  if (own.is === 'ours') return own.release
+  throw new CairnError('CONFIG', {
+    what: out,
+    why: `process ${own.pid} is deploying to it`,
+    fix: 'wait until it has ended and run this command again, which goes on where it stopped; or name another file with --out',
+  })
+}
+
+async function deploy(options: DeployOptions): Promise<Exit> {
   const bar = progress(options.json)
   const crypto = createCrypto()
   const [params, secret] = await Promise.all([readDeploymentParams(options.params), readKey(options.keyFile)])

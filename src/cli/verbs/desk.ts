@@ -1,5 +1,5 @@
 /** A verb's view of the chain and of its peers: an index of its own under DIR/cli, brought up to date before it answers. */
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
 import { networkId, type PeerId } from '../../protocol/ids.ts'
@@ -9,6 +9,7 @@ import type { Clock, Database, Network, Random, Runtime } from '../../runtime/in
 import { type ContractReader, createReader, createRpc, type Rpc } from '../../runtime/real/chain/index.ts'
 import { createClock, createCrypto, createLog, createRandom, openDatabase } from '../../runtime/real/index.ts'
 import { createTlsNetwork } from '../../runtime/real/network/index.ts'
+import { claim } from '../claim.ts'
 import { type ChainAccess, openChainAccess } from '../daemon/chain-access.ts'
 import type { Place } from './place.ts'
 
@@ -40,32 +41,6 @@ export interface ChainDesk extends Bench {
   close(): Promise<void>
 }
 
-/** Two verbs at a time must not write one index; the second reads the chain into memory instead. */
-export async function claimFolder(folder: string): Promise<(() => Promise<void>) | null> {
-  const path = join(folder, 'cli.pid')
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    const file = await open(path, 'wx').catch(() => null)
-    if (file !== null) {
-      await file.writeFile(String(process.pid))
-      await file.close()
-      return () => rm(path, { force: true })
-    }
-    const holder = Number(await readFile(path, 'utf8').catch(() => '0'))
-    if (holder > 0 && isAlive(holder)) return null
-    await rm(path, { force: true })
-  }
-  return null
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Opens the chain of a place. Throws CHAIN_AWAY when nothing answers, CONFIG when it is another chain. */
 export async function openChainDesk(place: Pick<Place, 'folder' | 'rpc' | 'deployment' | 'net'>): Promise<ChainDesk> {
   const bench = createBench()
@@ -73,14 +48,15 @@ export async function openChainDesk(place: Pick<Place, 'folder' | 'rpc' | 'deplo
   await mkdir(folder, { recursive: true })
   const rpc = createRpc(place.rpc)
   const latest = await rpc.blockNumber()
-  const release = await claimFolder(folder)
-  const database = openDatabase(release === null ? ':memory:' : join(folder, 'chain.db'))
+  // Two verbs at a time must not write one index; the second reads the chain into memory instead.
+  const own = await claim(join(folder, 'cli.pid'))
+  const database = openDatabase(own.is === 'held' ? ':memory:' : join(folder, 'chain.db'))
   const { clock, log, crypto } = bench
   const access = await openChainAccess({ folder: place.folder, rpc: place.rpc, deployment: place.deployment, clock, log, crypto, database })
   const close = async (): Promise<void> => {
     await access.close()
     database.close()
-    await release?.()
+    if (own.is === 'ours') await own.release()
   }
   try {
     await caughtUp(access, clock, latest, place.rpc)

@@ -11,9 +11,10 @@ import { revokePunished, type Signed, submitEquivocation } from '../../runtime/a
 import type { DeviceReceipt } from '../../runtime/chain-judges.ts'
 import { openDisk } from '../../runtime/real/index.ts'
 import { toHex } from '../../std/bytes.ts'
+import { claim } from '../claim.ts'
 import { nodeConfig, readConfig } from '../config.ts'
 import { openActor } from './actor.ts'
-import { type ChainDesk, claimFolder } from './desk.ts'
+import type { ChainDesk } from './desk.ts'
 import { nodesOf } from './node.ts'
 import { cairn, type Exit, print, printJson } from './output.ts'
 import { atDesk, carryOut, type LookOptions, type SignOptions, type Step } from './send.ts'
@@ -45,9 +46,11 @@ export const signReceipt = (file: string, options: LookOptions & { readonly node
     const { deviceKey } = await readConfig(folder, nodeConfig)
     const own = join(folder, 'device')
     await mkdir(own, { recursive: true })
-    const release = await claimFolder(own)
-    if (release === null)
-      throw new CairnError('DATA_FOLDER', { path: own, why: 'another command signs for this device', fix: 'wait until it has ended' })
+    const only = await claim(join(own, 'cli.pid'))
+    if (only.is === 'held') {
+      const why = `process ${only.pid} signs for this device`
+      throw new CairnError('DATA_FOLDER', { path: own, why, fix: 'wait until it has ended' })
+    }
     try {
       const { crypto, clock, random } = desk
       const id = deviceIdOf(crypto, `0x${toHex(crypto.secp256k1.address(deviceKey))}`)
@@ -73,7 +76,7 @@ export const signReceipt = (file: string, options: LookOptions & { readonly node
       }
       return 0
     } finally {
-      await release()
+      await only.release()
     }
   })
 

@@ -2,6 +2,7 @@
 import { CairnError } from '../../protocol/errors.ts'
 import { createRpc, loadDeployment } from '../../runtime/real/chain/index.ts'
 import { verifyDeployment } from '../../runtime/real/chain/verify-deployment.ts'
+import { borrowChain } from './local-network.ts'
 import { type Exit, print, printJson, progress, table } from './output.ts'
 import { findPlace } from './place.ts'
 
@@ -13,7 +14,10 @@ export interface VerifyOptions {
   readonly json: boolean
 }
 
-/** Ends with 1 when something is not as it must be. Throws CONFIG without a deployment or an endpoint, CHAIN_AWAY. */
+/**
+ * Ends with 1 when something is not as it must be. In the folder of a local network that is stopped, its chain is started
+ * from a copy for as long as it takes. Throws CONFIG without a deployment or an endpoint, CHAIN_AWAY.
+ */
 export async function verifyChain(options: VerifyOptions): Promise<Exit> {
   const place = options.deployment !== undefined && options.rpc !== undefined ? null : await findPlace(options.data)
   const file = options.deployment ?? place?.deployment ?? ''
@@ -26,7 +30,11 @@ export async function verifyChain(options: VerifyOptions): Promise<Exit> {
     })
   }
   const bar = progress(options.json)
-  const { findings, ok } = await verifyDeployment(createRpc(options.rpc ?? place?.rpc ?? ''), deployment, bar.step)
+  const local = options.rpc === undefined ? (place?.plan ?? null) : null
+  const copy = place === null || local === null ? null : await borrowChain(place.folder, local)
+  const rpc = createRpc(options.rpc ?? copy?.url ?? place?.rpc ?? '')
+  bar.step(`checking ${file} ${copy === null ? `at ${rpc.url}` : 'on a copy of its chain, as `cairn up` does not run'}`)
+  const { findings, ok } = await verifyDeployment(rpc, deployment, bar.step).finally(() => copy?.stop())
   bar.done()
   if (options.json) {
     printJson({ ok, release: deployment.release, factory: deployment.factory, findings })

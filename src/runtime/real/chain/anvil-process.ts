@@ -79,10 +79,16 @@ const ended = (child: ChildProcess): boolean => child.exitCode !== null || child
 export const exitOf = (child: ChildProcess): Promise<void> =>
   ended(child) ? Promise.resolve() : new Promise((done) => child.once('exit', () => done()))
 
+/** Waits for `work`, `ms` at most. No timer is left behind, which would hold up the process that ends with this. */
+export async function within(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, clock.sleep(ms, done.signal).catch(() => undefined)]).finally(() => done.abort())
+}
+
 export async function terminate(child: ChildProcess, clock: Clock): Promise<void> {
   if (ended(child)) return
   child.kill('SIGTERM')
-  await Promise.race([exitOf(child), clock.sleep(STOP_MS)])
+  await within(exitOf(child), STOP_MS, clock)
   if (ended(child)) return
   child.kill('SIGKILL')
   await exitOf(child)

@@ -7,7 +7,7 @@ import type { Clock, Log } from '../../index.ts'
 import { drawPorts } from '../ports.ts'
 import { type BlockFile, openBlocks, readBlocks } from './anvil-blocks.ts'
 import { createKeeper, type Keeper, replay } from './anvil-keeper.ts'
-import { endLeftover, exitOf, launch, type ProcessOptions, terminate } from './anvil-process.ts'
+import { endLeftover, exitOf, launch, type ProcessOptions, terminate, within } from './anvil-process.ts'
 import { chainFiles } from './anvil-state.ts'
 import { createRpc } from './rpc.ts'
 
@@ -194,7 +194,7 @@ export async function startAnvil(given: AnvilOptions): Promise<Anvil> {
         const saved = mining
           .then(() => last.keeper.save())
           .catch((error: unknown) => log.warn('the local chain ends unsaved', { error: String(error) }))
-        await Promise.race([saved, clock.sleep(SAVE_MS)])
+        await within(saved, SAVE_MS, clock)
         await terminate(last.child, clock)
         await saved
       }

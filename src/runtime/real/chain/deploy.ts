@@ -4,7 +4,7 @@ import { encodeFunctionData, type Hex } from 'viem'
 import { deploymentAbi } from '../../../protocol/abi/deployment.ts'
 import { CairnError } from '../../../protocol/errors.ts'
 import type { Address } from '../../../protocol/ids.ts'
-import { CREATE2_PROXY, DEPLOYED, factoryCalldata, nameBytes } from './deployment-addresses.ts'
+import { CREATE2_PROXY, DEPLOYED, factoryCalldata, nameBytes, PROXY_COINS, PROXY_MAKER } from './deployment-addresses.ts'
 import { type Deployment, loadDeployment, saveDeployment } from './deployment-file.ts'
 import type { DeploymentParams } from './deployment-params.ts'
 import { addressesOf, type DeploymentPlan, planDeployment } from './deployment-plan.ts'
@@ -50,7 +50,7 @@ export async function requireProxy(rpc: Rpc, plan: DeploymentPlan): Promise<void
   throw new CairnError('CONFIG', {
     what: `chain ${plan.chainId}`,
     why: `it has no CREATE2 proxy at ${CREATE2_PROXY}`,
-    fix: 'send the signed transaction of github.com/Arachnid/deterministic-deployment-proxy there first; anybody can',
+    fix: `send ${PROXY_COINS} coins to ${PROXY_MAKER} there, broadcast the signed transaction in docs/deploying.md, and run this again`,
   })
 }
 

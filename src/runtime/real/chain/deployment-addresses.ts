@@ -33,6 +33,9 @@ export type AddressBook = Readonly<Record<DeployedName, Address>>
  * this address, and part of anvil's genesis. Its calldata is a salt and creation code.
  */
 export const CREATE2_PROXY = address('0x4e59b44847b379578588920ca78fbf26c0b4956c')
+/** Who signed the one transaction that creates the proxy, before anybody knew its key; and the gas that it offers. */
+export const PROXY_MAKER = address('0x3fab184622dc19b6109349b94811493bf2a45362')
+export const PROXY_COINS = '0.01'
 /** Create3 of OpenZeppelin 5.7: hash of the constant code through which it deploys. */
 const CREATE3_PROXY_HASH: Hex = '0x57a34f6e879358dd76825d6700df87013ad6a3fb43c0d0c602f70a8772c153bd'
 const ZERO_SALT: Hex = `0x${'00'.repeat(32)}`
