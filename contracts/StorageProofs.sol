@@ -138,7 +138,7 @@ contract StorageProofs is IStorageProofs {
         pure
         returns (bool)
     {
-        return position < head.totalBytes && StorageTree.verify(head.root, head.count, head.totalBytes, position, proof);
+        return StorageTree.verify(head.root, head.count, head.totalBytes, position, proof);
     }
 
     /// @inheritdoc IStorageProofs

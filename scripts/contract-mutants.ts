@@ -36,6 +36,8 @@ export interface Mutant {
   readonly line: number
   /** The source text that is bent, on one line. */
   readonly text: string
+  /** The line in which that begins. */
+  readonly context: string
   readonly change: string
   /** The same from run to run, until its file changes. */
   readonly key: string
@@ -115,9 +117,10 @@ class Instrumented {
     const { start, end } = span(node)
     const id = this.firstId + this.mutants.length
     const line = this.bytes.subarray(0, start).toString().split('\n').length
+    const context = (this.bytes.toString().split('\n')[line - 1] ?? '').trim()
     const text = this.bytes.subarray(start, end).toString().replace(/\s+/g, ' ')
     const key = `${this.file}@${this.version} ${start} ${change}`
-    this.mutants.push({ id, file: this.file, line, text, change, key })
+    this.mutants.push({ id, file: this.file, line, text, context, change, key })
     return id
   }
 

@@ -93,13 +93,13 @@ function forge(id: number, args: readonly string[], timeout = RUN_MS_MAX): Promi
   })
 }
 
-/** The tests nearest to a file: most mutants die there in a second. */
+/** The tests nearest to a file, with those of its bounds: most mutants die there in a second. */
 function nearest(file: string): string {
   const folder = FOLDER_TESTS.find(([part]) => file.includes(part))
-  if (folder !== undefined) return `contracts/test/${folder[1]}.t.sol`
   const name = file.slice(file.lastIndexOf('/') + 1, -'.sol'.length)
   const own = existsSync(join(root, `contracts/test/${name}.t.sol`))
-  return `contracts/test/${own ? name : (HOMES[name] ?? 'Deployment')}.t.sol`
+  const tests = folder?.[1] ?? (own ? name : (HOMES[name] ?? 'Deployment'))
+  return `contracts/test/{${tests}.t.sol,bounds/${tests}Bounds.t.sol}`
 }
 
 async function survives(mutant: Mutant): Promise<boolean> {
@@ -107,8 +107,13 @@ async function survives(mutant: Mutant): Promise<boolean> {
   return (await forge(mutant.id, [])).ok
 }
 
-const isEquivalent = (mutant: Mutant): boolean =>
-  EQUIVALENT.some((known) => mutant.file.endsWith(known.file) && known.text === mutant.text && known.change === mutant.change)
+const isKnown = (known: (typeof EQUIVALENT)[number], mutant: Mutant): boolean =>
+  mutant.file.endsWith(`/${known.file}`) &&
+  known.text === mutant.text &&
+  known.change === mutant.change &&
+  mutant.context.startsWith(known.line ?? '')
+
+const isEquivalent = (mutant: Mutant): boolean => EQUIVALENT.some((known) => isKnown(known, mutant))
 
 function choose(mutants: readonly Mutant[], word: string | undefined, slice: string | undefined): Mutant[] {
   const wanted = mutants.filter((mutant) => mutant.file.includes(word ?? '') && !isEquivalent(mutant))
@@ -177,9 +182,7 @@ async function main(): Promise<number> {
   })
   const mutants = instrument()
   if (values.fresh) rmSync(resultsPath, { force: true })
-  const unused = EQUIVALENT.filter(
-    (known) => !mutants.some((m) => m.file.endsWith(known.file) && m.text === known.text && m.change === known.change),
-  )
+  const unused = EQUIVALENT.filter((known) => !mutants.some((mutant) => isKnown(known, mutant)))
   for (const { file, text } of unused) process.stderr.write(`mutants-equivalent.ts names what is no longer there: ${file}: ${text}\n`)
   if (!values.table) {
     const before = readResults()

@@ -57,7 +57,6 @@ abstract contract StakingPools is StakingBase {
         external
         returns (uint32 week, uint128 amount)
     {
-        if (shares == 0) revert ZeroAmount();
         bytes32 key = _poolKey(operator, net, nonce);
         uint128 held = _positions[key][msg.sender].shares;
         if (shares > held) revert InsufficientShares(held, shares);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Credits} from "../Credits.sol";
 import {ICredits} from "../interfaces/ICredits.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
@@ -143,6 +144,30 @@ contract CreditsTest is MoneyFixture {
         credits.mint(payer, 1, 1e18);
     }
 
+    function test_APriceIsGoodToItsLastSecondAndItsWidestSigma() public {
+        oracle.set(DOLLAR, 0.02e18, DOLLAR, 0);
+        (bool valid, uint256 low, uint256 high) = credits.prices();
+        assertTrue(valid, "sigma of exactly 2 %");
+        assertEq(low, 0.96e18, "low");
+        assertEq(high, 1.04e18, "high");
+        oracle.set(DOLLAR, 0, DOLLAR, uint40(T0 - 10 minutes));
+        (valid,,) = credits.prices();
+        assertTrue(valid, "as old as the adapter allows");
+    }
+
+    function test_WithoutAPriceThereIsNeitherAQuoteNorACover() public {
+        _give(USD);
+        oracle.set(0, 0, 0, 0);
+        vm.expectRevert(ICredits.PriceInvalid.selector);
+        credits.quoteMint(USD);
+        vm.expectRevert(ICredits.PriceInvalid.selector);
+        credits.quoteMintExactIn(1e18);
+        vm.expectRevert(ICredits.PriceInvalid.selector);
+        credits.quoteRedeem(USD);
+        vm.expectRevert(ICredits.PriceInvalid.selector);
+        credits.cover();
+    }
+
     function test_AStarvedCallCannotMakeTheOracleLookBroken() public {
         vm.expectRevert(ICredits.NotEnoughGas.selector);
         credits.poke{gas: 200_000}();
@@ -207,6 +232,14 @@ contract CreditsTest is MoneyFixture {
         assertEq(credits.topUpReserve(), 5e18, "reserve");
         assertEq(_redeemAs(10 * USD, 0), 15e18, "as far as it goes");
         assertEq(credits.vault(), 80e18, "vault gave its share only");
+    }
+
+    function test_NothingIsNeitherRedeemedNorAddedToTheReserve() public {
+        _give(USD);
+        vm.expectRevert(ICredits.ZeroAmount.selector);
+        _redeemAs(0, 0);
+        vm.expectRevert(ICredits.ZeroAmount.selector);
+        credits.topUp(0);
     }
 
     function test_BurnReleasesNothing() public {
@@ -311,6 +344,26 @@ contract CreditsTest is MoneyFixture {
         vm.warp(T0 + 100 days);
         vm.expectRevert(ICredits.NoProposal.selector);
         credits.applyOracle();
+    }
+
+    function test_AProposalNamesAnOracleAndIsThereWhenItIsCancelled() public {
+        vm.startPrank(authority);
+        vm.expectRevert(ICredits.ZeroAddress.selector);
+        credits.proposeOracle(IPriceOracle(address(0)));
+        vm.expectRevert(ICredits.NoProposal.selector);
+        credits.cancelOracle();
+        vm.stopPrank();
+    }
+
+    function test_CreditsAreNotMadeWithoutAnyOfTheirPeers() public {
+        vm.expectRevert(ICredits.ZeroAddress.selector);
+        new Credits(IERC20(address(0)), address(escrow), oracle, authority, FLOOR);
+        vm.expectRevert(ICredits.ZeroAddress.selector);
+        new Credits(cairn, address(0), oracle, authority, FLOOR);
+        vm.expectRevert(ICredits.ZeroAddress.selector);
+        new Credits(cairn, address(escrow), IPriceOracle(address(0)), authority, FLOOR);
+        vm.expectRevert(ICredits.ZeroAddress.selector);
+        new Credits(cairn, address(escrow), oracle, address(0), FLOOR);
     }
 
     function test_FixedOracleIsAlwaysFresh() public {

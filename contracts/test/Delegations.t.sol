@@ -109,6 +109,11 @@ contract DelegationsTest is World {
         vm.stopPrank();
     }
 
+    function test_AKeyMayLiveForALeapYear() public {
+        _register(1, 100, uint40(block.timestamp) + 366 days);
+        assertTrue(delegations.isActive(alice, KEY, 1), "active");
+    }
+
     function test_OnlyEscrowRegistersForOthers() public {
         vm.prank(bob);
         vm.expectRevert(abi.encodeWithSelector(IDelegations.NotEscrow.selector, bob));

@@ -124,6 +124,12 @@ contract DeviceRegistryTest is World {
         _refused(r);
     }
 
+    function test_ARegistrationIsGoodToItsLastSecond() public {
+        I.Registration memory r = _signedP256(KEY, 0);
+        vm.warp(r.deadline);
+        assertTrue(devices.isActive(devices.register(r)), "registered");
+    }
+
     function test_RegistrationRefusals() public {
         I.Registration memory r = _signedP256(KEY, 0);
         vm.warp(r.deadline + 1);

@@ -185,6 +185,11 @@ contract GovernanceTest is Test {
         assertEq(governor.votingDelay(), 3 days, "longer it can");
     }
 
+    function test_GovernanceMayShortenTheVoteToThreeDays() public {
+        _pass(address(governor), abi.encodeCall(governor.setVotingPeriod, (3 days)));
+        assertEq(governor.votingPeriod(), 3 days, "the least");
+    }
+
     // ------------------------------------------------------------------------------------------------------ timelock
 
     function test_OnlyTheGovernorProposesAndNobodyAdministers() public view {
@@ -207,6 +212,9 @@ contract GovernanceTest is Test {
         vm.prank(address(timelock));
         vm.expectRevert(abi.encodeWithSelector(Timelock.DelayTooShort.selector, 7 days - 1, 7 days));
         timelock.updateDelay(7 days - 1);
+        vm.prank(address(timelock));
+        timelock.updateDelay(7 days);
+        assertEq(timelock.getMinDelay(), 7 days, "back to the first");
     }
 
     /// Threat 19: the guardian's pause is short, rare, stops new commitments alone, and governance can end it.
@@ -253,6 +261,16 @@ contract GovernanceTest is Test {
         vm.prank(address(timelock));
         timelock.unpause();
         credits.mint(address(this), 1e6, 1e18);
+    }
+
+    function test_APauseThatIsOverCannotBeEnded() public {
+        uint256 until = block.timestamp + 1 days;
+        vm.startPrank(guardian);
+        timelock.pause(until);
+        vm.warp(until);
+        vm.expectRevert(Timelock.NotPaused.selector);
+        timelock.unpause();
+        vm.stopPrank();
     }
 
     function test_GovernanceReplacesTheGuardian() public {

@@ -127,6 +127,13 @@ contract MarketTest is MoneyFixture {
         new Market(IEscrow(address(0)), IStaking(address(staking)), address(0));
     }
 
+    function test_AQuoteMayBeForALeapYear() public {
+        IMarket.Quote memory quote = _quote();
+        quote.term = 366 days;
+        uint256 id = _open(quote, uint128(RATE) * NOTICE);
+        assertEq(market.lease(id).end, T0 + NOTICE, "opened, for as long as the money");
+    }
+
     function test_ThePauseStopsNewLeasesAndNothingElse() public {
         uint256 id = _openOne();
         pauser.setPausedUntil(T0 + 1 days);
@@ -161,6 +168,17 @@ contract MarketTest is MoneyFixture {
         market.settle(99);
         vm.expectRevert(abi.encodeWithSelector(IMarket.LeaseNotOpen.selector, 99));
         market.close(99);
+    }
+
+    function test_WhoSettlesIsToldWhatWasPaidAndNothingWhenNothingWas() public {
+        uint256 id = _openOne();
+        vm.recordLogs();
+        market.settle(id);
+        assertEq(vm.getRecordedLogs().length, 0, "no time, no word");
+        vm.warp(T0 + 1000);
+        vm.expectEmit(address(market));
+        emit IMarket.LeaseSettled(id, RATE * 1000, uint40(T0 + 1000));
+        market.settle(id);
     }
 
     function test_TheCustomerPaysToNowAndGetsTheRestAtOnce() public {

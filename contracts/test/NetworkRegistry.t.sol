@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {NetworkRegistry} from "../NetworkRegistry.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {World} from "./World.sol";
@@ -117,6 +118,63 @@ contract NetworkRegistryTest is World {
         vm.prank(founder);
         vm.expectRevert(abi.encodeWithSelector(INetworkRegistry.OutOfBounds.selector, name));
         registry.create(p, roles(), "meta");
+    }
+
+    /// A bound that refused its own value would refuse what the documents promise.
+    function test_EveryBoundItselfIsAllowed() public {
+        INetworkRegistry.Params memory p = params();
+        p.faultPenalty = p.minStake;
+        p.equivocationPenalty = p.minStake / 10;
+        p.reporterBps = 2500;
+        p.feeBps = 1000;
+        p.operatorCutMaxBps = 10_000;
+        p.delegationRatio = 20;
+        createNetwork(p);
+        p = params();
+        p.epochLength = 60;
+        p.rootEpochs = 240; // six times four hours is a day
+        createNetwork(p);
+        p = params();
+        p.epochLength = 30 days;
+        createNetwork(p);
+        p = params();
+        p.rootEpochs = 30;
+        createNetwork(p);
+        p = params();
+        p.challengeWindow = 1 hours;
+        createNetwork(p);
+        (p.challengeWindow, p.rootEpochs, p.thawWeeks) = (21 days, 4, 8);
+        createNetwork(p);
+        p = params();
+        (p.responseWindow, p.thawWeeks) = (21 days, 6);
+        createNetwork(p);
+        p = params();
+        p.responseWindow = 6 days; // with a day to challenge and fourteen days three weeks, to the second
+        assertEq(createNetwork(p), 10, "all were created");
+    }
+
+    function test_AProposalIsHeldToTheSameBounds() public {
+        INetworkRegistry.Params memory p = registry.params(NET);
+        p.feeBps = 1001;
+        vm.prank(founder);
+        vm.expectRevert(abi.encodeWithSelector(INetworkRegistry.OutOfBounds.selector, bytes32("feeBps")));
+        registry.proposeParams(NET, p);
+    }
+
+    function test_TheNewestNetworkMayVerifyAnOlderOne() public {
+        INetworkRegistry.Params memory p = registry.params(VERIFIERS);
+        p.verifierNet = registry.count();
+        vm.prank(founder);
+        registry.proposeParams(VERIFIERS, p);
+        vm.warp(block.timestamp + DELAY);
+        registry.applyParams(VERIFIERS, p);
+        assertEq(registry.verifierNetOf(VERIFIERS), NET, "applied");
+    }
+
+    function test_WithoutABondNoTokenIsAsked() public {
+        INetworkRegistry.Minimums memory minimums = INetworkRegistry.Minimums(60, 1 hours, 72 hours);
+        NetworkRegistry free = new NetworkRegistry(IERC20(address(0)), 0, minimums);
+        assertEq(free.create(params(), roles(), "free"), 1, "created");
     }
 
     function test_ADeploymentWithEpochsOfZeroIsImpossible() public {

@@ -157,6 +157,15 @@ contract PasskeysTest is World, Passkeys {
         template.execute(calls, 0, deadline, own);
     }
 
+    function test_OneSignatureMayPerformSixteenCalls() public {
+        PasskeyAccount.Call[] memory calls = new PasskeyAccount.Call[](16);
+        for (uint256 i = 0; i < 16; ++i) {
+            calls[i] = PasskeyAccount.Call(address(token), 0, abi.encodeCall(token.approve, (bob, i)));
+        }
+        _execute(calls);
+        assertEq(token.allowance(address(account), bob), 15, "the last of them");
+    }
+
     function test_AFailingCallUndoesAll() public {
         PasskeyAccount.Call[] memory calls = _call(address(token), abi.encodeCall(token.transfer, (alice, 1)));
         uint40 deadline = uint40(block.timestamp);
