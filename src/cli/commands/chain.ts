@@ -1,6 +1,9 @@
 /** `cairn chain`. */
 import type { Command } from 'commander'
-import { common, ends, examples } from './common.ts'
+import { common, ends, examples, integer } from './common.ts'
+
+/** Half a minute of work, and more than any window in the contracts. */
+const BLOCKS_MAX = 10_000
 
 export function addChain(program: Command): void {
   const noun = program.command('chain').description('the contracts, and the chain they are on')
@@ -27,9 +30,10 @@ export function addChain(program: Command): void {
     .action((options) => ends(import('../verbs/verify.ts').then((verb) => verb.verifyChain(options))))
   examples(verify, 'cairn chain verify', 'cairn chain verify --deployment deployment.json --rpc https://rpc.example.org --json')
   const warp = common(noun.command('warp'))
-    .argument('<duration>', 'such as 30m, 8d or 3w')
-    .description('put a local chain’s clock forward, over weeks of thaw, votes and timelocks; there is no way back')
+    .argument('[duration]', 'such as 30m, 8d or 3w')
+    .description('put a local chain’s clock or height forward, over weeks of thaw, votes and timelocks; there is no way back')
+    .option('--blocks <n>', 'mine so many blocks at once, after the jump in time if there is one', integer(1, BLOCKS_MAX))
     .option('--rpc <url>', 'a local chain that is not of `cairn up`')
     .action((duration, options) => ends(import('../verbs/warp.ts').then((verb) => verb.warpChain(duration, options))))
-  examples(warp, 'cairn chain warp 8d', 'cairn chain warp 3w --rpc http://127.0.0.1:8545 --json')
+  examples(warp, 'cairn chain warp 8d', 'cairn chain warp --blocks 600', 'cairn chain warp 3w --rpc http://127.0.0.1:8545 --json')
 }

@@ -259,6 +259,16 @@ describe('the contracts on a chain of their own', { timeout: 300_000 }, () => {
     assert.equal(await rpc.nonce(deployer, 'pending'), before)
   })
 
+  test('a local chain mines as many blocks as are asked for at once, and its clock stays', async () => {
+    const before = present(await rpc.header('latest'), 'a head')
+    assert.equal(await warpChain(undefined, { rpc: anvil.url, json: true, blocks: 600 }), 0)
+    const after = present(await rpc.header('latest'), 'a head')
+    assert.ok(after.number - before.number >= 600n && after.timestamp - before.timestamp < 60)
+    assert.equal(await warpChain('1h', { rpc: anvil.url, json: true, blocks: 5 }), 0)
+    assert.ok((await rpc.blockNumber()) - after.number >= 9n, 'the four of the jump, and five')
+    await assert.rejects(warpChain(undefined, { rpc: anvil.url, json: true }), (error) => isCairnError(error, 'CONFIG'))
+  })
+
   test('a local chain’s clock goes forward and is confirmed; another chain’s is left alone', async () => {
     const before = present(await rpc.header('latest'), 'a head')
     assert.equal(await warpChain('8d', { rpc: anvil.url, json: true }), 0)
