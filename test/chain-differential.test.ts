@@ -3,162 +3,41 @@
  * calls and end in the same state, to the unit. `CAIRN_FUZZ_RUNS` sets how many sequences are tried.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { decodeFunctionResult, encodeFunctionData } from 'viem'
-import { mnemonicToAccount } from 'viem/accounts'
 import { type Address, account, bytesOf, digestOf, networkId } from '../src/protocol/ids.ts'
 import { channelKey } from '../src/protocol/rewards.ts'
 import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../src/protocol/typed-data.ts'
-import type { Addresses, ChainCall } from '../src/runtime/chain.ts'
-import { createFakeChain, type FakeChain } from '../src/runtime/fake/chain/index.ts'
-import { ABIS, decodeRevert, encodeCall, targetOf } from '../src/runtime/real/chain/contracts.ts'
-import { deployContracts } from '../src/runtime/real/chain/deploy.ts'
-import { readDeploymentParams } from '../src/runtime/real/chain/deployment-params.ts'
-import { type Anvil, createRpc, DEV_MNEMONIC, type Deployment, openTxQueue, type Rpc, startAnvil } from '../src/runtime/real/chain/index.ts'
-import type { Receipt } from '../src/runtime/real/chain/rpc.ts'
-import { createClock, createCrypto, createRandom, openDatabase } from '../src/runtime/real/index.ts'
+import type { ChainCall } from '../src/runtime/chain.ts'
+import type { Deployment } from '../src/runtime/real/chain/index.ts'
 import { present } from '../src/std/assert.ts'
 import { toHex } from '../src/std/bytes.ts'
+import { accountAt, type Contracts, crypto, openContracts, secretOf } from './differential/contracts.ts'
+import { openPair, type Pair } from './differential/pair.ts'
+import { quorumAgrees } from './differential/quorum.ts'
 
 const RUNS = Number(process.env['CAIRN_FUZZ_RUNS'] ?? 6)
 const CALLS = Number(process.env['CAIRN_FUZZ_CALLS'] ?? 60)
-const clock = createClock()
-const crypto = createCrypto()
-const quiet = { error() {}, warn() {}, info() {}, debug() {}, child: () => quiet }
 
 const ACTORS = 5
-const secretOf = (index: number) => present(mnemonicToAccount(DEV_MNEMONIC, { addressIndex: index }).getHdKey().privateKey, 'private')
-const actor = Array.from({ length: ACTORS }, (_, i) => account(mnemonicToAccount(DEV_MNEMONIC, { addressIndex: i }).address))
+const actor = Array.from({ length: ACTORS }, (_, i) => accountAt(i))
 const actorAt = (index: number) => present(actor[index % ACTORS], 'in range')
-const SUPPLY = 10n ** 27n
 
-let folder = ''
-let anvil: Anvil
-let rpc: Rpc
+let contracts: Contracts
 let deployment: Deployment
 let genesis = 0
 let separator: Uint8Array
 
-/** The model's, and the same for the contracts. */
-const config = () => ({
-  supply: SUPPLY,
-  price: 10n ** 18n,
-  dailyMintFloor: 10n ** 14n,
-  networkBond: 10n ** 18n,
-  minimums: { epochLength: 60, challengeWindow: 60, responseWindow: 60 },
-  guardian: actorAt(0),
-})
-const settings = async () => ({
-  ...(await readDeploymentParams()),
-  supply: '1000000000',
-  dailyMintFloor: '1000',
-  networkBond: '1',
-  minimums: config().minimums,
-})
-
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cairn-diff-'))
-  anvil = await startAnvil({ folder, clock, log: quiet })
-  rpc = createRpc(anvil.url)
-  const chain = present(await rpc.header(0n), 'first block')
-  genesis = chain.timestamp
-  const database = openDatabase(':memory:')
-  const options = {
-    rpc,
-    clock,
-    log: quiet,
-    database,
-    chain: chain.hash,
-    chainId: anvil.chainId,
-    secret: secretOf(0),
-    confirmations: 1,
-    pollMs: 50,
-  }
-  const queue = openTxQueue(options)
-  deployment = await deployContracts(rpc, queue, await settings())
-  await queue.close()
-  database.close()
-  separator = domainSeparator(crypto, escrowDomain(anvil.chainId, deployment.addresses.escrow))
-  // From here one call at a time: each is mined in a block of its own, at a second that the test names.
-  await anvil.leaveMining()
-  await rpc.request('evm_setAutomine', [true])
-  await rpc.request('anvil_autoImpersonateAccount', [true])
+  contracts = await openContracts()
+  deployment = contracts.deployment
+  genesis = contracts.genesis
+  separator = domainSeparator(crypto, escrowDomain(contracts.chainId, contracts.addresses.escrow))
 })
 
-after(async () => {
-  await anvil.stop()
-  await rm(folder, { recursive: true })
-})
+after(() => contracts.close())
 
-/** Runs one call in a block of its own on the contracts; the custom error, or null. */
-async function onContracts(sender: string, call: ChainCall, at: number): Promise<string | null> {
-  const to = targetOf(call, deployment.addresses)
-  const data = encodeCall(call)
-  await rpc.request('evm_setNextBlockTimestamp', [at])
-  const hash = await rpc.request('eth_sendTransaction', [{ from: sender, to, data, gas: '0xf42400' }])
-  assert.ok(typeof hash === 'string' && hash.startsWith('0x'))
-  const receipt = await receiptOf(`0x${hash.slice(2)}`)
-  if (receipt.ok) return null
-  const again = await rpc.call(account(sender), to, data, receipt.block)
-  return typeof again === 'string' ? 'Reverted' : decodeRevert(again.data, again.why).error
-}
-
-async function receiptOf(hash: `0x${string}`): Promise<Receipt> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    const receipt = await rpc.receipt(hash)
-    if (receipt !== null) return receipt
-    await clock.sleep(10)
-  }
-  throw new Error('the transaction was not mined')
-}
-
-async function read(contract: keyof Addresses, name: string, args: readonly unknown[]): Promise<unknown> {
-  const abi = ABIS[contract]
-  const data = encodeFunctionData({ abi, functionName: name, args: [...args] })
-  const answer = await rpc.call(actorAt(0), deployment.addresses[contract], data, 'latest')
-  assert.ok(typeof answer === 'string', `${contract}.${name} answers`)
-  return decodeFunctionResult({ abi, functionName: name, data: answer })
-}
-
-interface Pair {
-  readonly model: FakeChain
-  at: number
-  both(sender: string, call: ChainCall): Promise<string | null>
-}
-
-async function openPair(): Promise<Pair> {
-  const model = createFakeChain({
-    clock,
-    crypto,
-    random: createRandom(),
-    config: { ...config(), deployer: actorAt(0) },
-    chainId: anvil.chainId,
-    addresses: deployment.addresses,
-    blockSeconds: 0,
-    genesis,
-  })
-  const pair: Pair = {
-    model,
-    at: present(await rpc.header('latest'), 'a head').timestamp,
-    async both(sender, call) {
-      pair.at += 1
-      const real = await onContracts(sender, call, pair.at)
-      const modelled = model.execute(account(sender), call, pair.at)
-      const described = `${call.contract}.${call.function}(${call.args.map(String).join(', ')})`
-      assert.equal(
-        modelled.is === 'done' ? null : 'reverted',
-        real === null ? null : 'reverted',
-        `${described}: ${real}, ${JSON.stringify(modelled)}`,
-      )
-      return real
-    },
-  }
-  return pair
-}
+const read = (...args: Parameters<Contracts['read']>) => contracts.read(...args)
 
 const params = (feeBps: number, verifierNet: number) => ({
   minStake: 100n,
@@ -357,9 +236,8 @@ test('the model refuses what the contracts refuse and ends in their state', { ti
   let refused = 0
   await fc.assert(
     fc.asyncProperty(draws, async (list) => {
-      const snapshot = await rpc.request('evm_snapshot', [])
-      try {
-        const pair = await openPair()
+      await contracts.undone(async () => {
+        const pair = await openPair(contracts)
         await setUp(pair)
         for (const draw of list) {
           pair.at += draw.skip
@@ -369,12 +247,17 @@ test('the model refuses what the contracts refuse and ends in their state', { ti
         }
         await compare(pair)
         await pair.model.close()
-      } finally {
-        await rpc.request('evm_revert', [snapshot])
-      }
+      })
     }),
     { numRuns: RUNS, endOnFailure: true, interruptAfterTimeLimit: RUNS * 60_000 },
   )
   // A generator whose calls are all refused would compare nothing.
   assert.ok(done > refused / 4, `${done} calls succeeded, ${refused} were refused`)
+})
+
+test('the model of RootQuorum keeps the contract’s sets and takes the same signatures', { timeout: 60_000 + RUNS * 60_000 }, async () => {
+  const { done, published, errors } = await quorumAgrees(contracts, Math.ceil(RUNS / 2))
+  assert.ok(done > 30 && published > 2, `${done} calls succeeded, ${published} roots were published`)
+  for (const error of ['SetIsFull', 'NoQuorum', 'NotMember', 'NotAscending', 'UnknownSet', 'NotEligible', 'BadSignature'])
+    assert.ok(errors.has(error), `${error} was not among ${[...errors].join(', ')}`)
 })

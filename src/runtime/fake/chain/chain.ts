@@ -9,7 +9,7 @@ import type { Clock, Random } from '../../index.ts'
 import { createCredits } from './credits.ts'
 import { createEscrow, type EscrowModel } from './escrow.ts'
 import { createMachine, type Machine, ModelRevert } from './machine.ts'
-import { createRootQuorum } from './quorum.ts'
+import { createRootQuorum, type QuorumModel } from './quorum.ts'
 import { createRegistry, type Functions, type RegistryModel } from './registry.ts'
 import { createDevices, createRewards, type RewardsModel } from './rewards.ts'
 import { createTokens, type TokenModel } from './tokens.ts'
@@ -74,6 +74,7 @@ export interface FakeChain {
     readonly rewards: RewardsModel
     readonly registry: RegistryModel
     readonly tokens: TokenModel
+    readonly quorum: QuorumModel
   }
   close(): Promise<void>
 }
@@ -136,6 +137,7 @@ function deploy(machine: Machine, config: FakeChainConfig, genesis: number) {
   const credits = createCredits(machine, tokens, config)
   const rewards = createRewards(machine, tokens, registry, config.guardian)
   const escrow = createEscrow({ machine, tokens, registry, credits, genesis, isActiveRoot: rewards.isActiveRoot })
+  const quorum = createRootQuorum(machine, registry, rewards)
   const contracts: Contracts = {
     token: tokens.functions,
     credits: credits.functions,
@@ -148,9 +150,9 @@ function deploy(machine: Machine, config: FakeChainConfig, genesis: number) {
     evidence: registry.evidence,
     rewards: rewards.rewards,
     publisher: rewards.publisher,
-    quorum: createRootQuorum(machine, registry, rewards),
+    quorum: quorum.functions,
   }
-  return { tokens, registry, credits, rewards, escrow, contracts }
+  return { tokens, registry, credits, rewards, escrow, quorum, contracts }
 }
 
 /** The contracts of stage 1 on a chain that passes only in the clock's time: no process, no socket, no key. */
@@ -161,7 +163,7 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
   const confirmations = options.confirmations ?? 3
   const machine = createMachine({ crypto, chainId, addresses })
   const begin = Math.floor(clock.now() / 1000)
-  const { tokens, registry, credits, rewards, escrow, contracts } = deploy(machine, config, options.genesis ?? begin)
+  const { tokens, registry, credits, rewards, escrow, quorum, contracts } = deploy(machine, config, options.genesis ?? begin)
   machine.run(begin, () => tokens.mint(addresses.token, config.deployer, config.supply), true)
 
   const first: Block = { header: nextHeader(null, begin), events: [], transactions: [], mark: machine.mark() }
@@ -314,7 +316,7 @@ export function createFakeChain(options: FakeChainOptions): FakeChain {
     signer,
     mine,
     reorg,
-    state: { escrow, rewards, registry, tokens },
+    state: { escrow, rewards, registry, tokens, quorum },
     execute(sender, call, at) {
       const result = machine.run(at, () => invoke(sender, call), true)
       if (result instanceof ModelRevert) return { is: 'reverted', error: result.error }

@@ -20,7 +20,14 @@ interface Signers {
 
 const EMPTY: Signers = { members: [], cap: 0n, total: 0n }
 
-export function createRootQuorum(machine: Machine, registry: RegistryModel, rewards: RewardsModel): Functions {
+export interface QuorumModel {
+  readonly functions: Functions
+  /** Members in the contract's order, each with its weight, and what `setOf` tells. */
+  set(verifierNet: number, week: number): Omit<Signers, 'members'> & { readonly members: readonly (readonly [string, bigint])[] }
+  setInForce(verifierNet: number): number
+}
+
+export function createRootQuorum(machine: Machine, registry: RegistryModel, rewards: RewardsModel): QuorumModel {
   const { addresses, crypto, emit, now } = machine
   const weeks = machine.table({ newest: 0, before: 0 })
   const sets = machine.table<Signers>(EMPTY)
@@ -106,7 +113,15 @@ export function createRootQuorum(machine: Machine, registry: RegistryModel, rewa
     emit('quorum', 'RootSigned', { net, asset, epoch: m.epoch, index, attempt, setId, signatures })
   }
 
-  return { nominate, publish }
+  return {
+    functions: { nominate, publish },
+    set(verifierNet, week) {
+      const key = `${verifierNet} ${week}`
+      const { members, ...set } = sets.get(key)
+      return { ...set, members: members.map((member) => [member, weights.get(`${key} ${member}`)] as const) }
+    },
+    setInForce: inForce,
+  }
 }
 
 const messageOf = (m: Struct): RootMessage => ({
