@@ -1,6 +1,7 @@
 /**
  * Random calls on the model of the contracts and on the contracts themselves, side by side: they must refuse the same
- * calls and end in the same state, to the unit. `CAIRN_FUZZ_RUNS` sets how many sequences are tried.
+ * calls and end in the same state, to the unit. What the index folds from events is compared with the contracts' getters in
+ * the same way. `CAIRN_FUZZ_RUNS` sets how many sequences are tried.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -15,6 +16,7 @@ import { toHex } from '../src/std/bytes.ts'
 import { accountAt, type Contracts, crypto, openContracts, secretOf } from './differential/contracts.ts'
 import { openPair, type Pair } from './differential/pair.ts'
 import { quorumAgrees } from './differential/quorum.ts'
+import { rowsAgree } from './differential/rows.ts'
 
 const RUNS = Number(process.env['CAIRN_FUZZ_RUNS'] ?? 6)
 const CALLS = Number(process.env['CAIRN_FUZZ_CALLS'] ?? 60)
@@ -260,4 +262,19 @@ test('the model of RootQuorum keeps the contract’s sets and takes the same sig
   assert.ok(done > 30 && published > 2, `${done} calls succeeded, ${published} roots were published`)
   for (const error of ['SetIsFull', 'NoQuorum', 'NotMember', 'NotAscending', 'UnknownSet', 'NotEligible', 'BadSignature'])
     assert.ok(errors.has(error), `${error} was not among ${[...errors].join(', ')}`)
+})
+
+/** What every run has in it, by its first list of calls. */
+const COVERED = [
+  ...['bond', 'unbond', 'withdrawSelf', 'delegateTo', 'undelegate', 'withdrawDelegated', 'addRewards', 'slash'].map(
+    (name) => `staking.${name}`,
+  ),
+  ...['openLease', 'settle', 'settleMany', 'close', 'cancelQuote'].map((name) => `market.${name}`),
+  ...['propose', 'castVote', 'queue', 'execute', 'cancel'].map((name) => `governor.${name}`),
+]
+
+test('the rows that the index folds are what the contracts’ getters say', { timeout: 60_000 + RUNS * 60_000 }, async () => {
+  const { seen, done } = await rowsAgree(contracts, Math.ceil(RUNS / 2))
+  assert.ok(done > 15, `${done} calls succeeded`)
+  for (const name of COVERED) assert.ok(seen.has(name), `no ${name} succeeded`)
 })
