@@ -92,7 +92,8 @@ interface Stream {
 function createStream(parts: GetParts, runs: readonly Run[], signal: AbortSignal): Stream {
   let reader: SegmentReader | null = null
   let first: ReadStripe | null = null
-  const open = (run: Run): SegmentReader => openSegmentReader(parts, run.plan, signal)
+  const spare: ArrayBuffer[] = []
+  const open = (run: Run): SegmentReader => openSegmentReader(parts, run.plan, signal, spare)
   const abandon = (): void => {
     first = null
     reader?.close()

@@ -14,7 +14,7 @@ import { solveStripe } from './solve.ts'
 
 /**
  * A stripe's plaintext, which starts at segment offset `start`. It is a copy: a customer may take as long as it likes for
- * it, and slabs are few and everybody's.
+ * it, and slabs are few and everybody's. It lasts until the next one is asked for.
  */
 export interface ReadStripe {
   readonly plain: Uint8Array
@@ -22,7 +22,7 @@ export interface ReadStripe {
 }
 
 export interface SegmentReader {
-  /** The next stripe, or null after the last one asked for. */
+  /** The next stripe, or null after the last one asked for. The one before it is not to be used any more. */
   next(): Promise<ReadStripe | null>
   close(): void
 }
@@ -42,15 +42,27 @@ interface Slot {
   tail: Promise<unknown>
 }
 
-export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: AbortSignal): SegmentReader {
+/**
+ * @param spare Memory of stripes that were read, which is used again; readers of one object, one after the other, share it.
+ *   A stripe in memory of its own was a third of the garbage of a download.
+ */
+export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: AbortSignal, spare: ArrayBuffer[] = []): SegmentReader {
   const layout = segmentLayout(plan.segment.plainBytes, plan.segment.k)
   const state = createSlots(parts, plan, layout, signal)
   const ahead: Promise<ReadStripe>[] = []
   let next = plan.fromStripe
   let closed = false
+  let given: ReadStripe | null = null
+  const keep = (plain: Uint8Array): Uint8Array => {
+    const room = spare.pop()
+    const into =
+      room !== undefined && room.byteLength >= plain.length ? new Uint8Array(room, 0, plain.length) : new Uint8Array(plain.length)
+    into.set(plain)
+    return into
+  }
   const fetchAhead = (): void => {
     while (!closed && next < plan.toStripe && ahead.length < READ_AHEAD) {
-      const promise = readStripe(parts, plan, layout, state, next, signal)
+      const promise = readStripe(parts, plan, { layout, state, keep }, next, signal)
       promise.catch(() => undefined)
       ahead.push(promise)
       next += 1
@@ -58,12 +70,14 @@ export function openSegmentReader(parts: ReaderParts, plan: ReadPlan, signal: Ab
   }
   return {
     async next() {
+      if (given !== null && given.plain.buffer instanceof ArrayBuffer) spare.push(given.plain.buffer)
+      given = null
       fetchAhead()
       const first = ahead.shift()
       if (first === undefined) return null
-      const stripe = await first
+      given = await first
       fetchAhead()
-      return stripe
+      return given
     },
     close() {
       closed = true
@@ -212,8 +226,7 @@ function createSlots(parts: ReaderParts, plan: ReadPlan, layout: SegmentLayout, 
 async function readStripe(
   parts: ReaderParts,
   plan: ReadPlan,
-  layout: SegmentLayout,
-  state: Slots,
+  { layout, state, keep }: { layout: SegmentLayout; state: Slots; keep: (plain: Uint8Array) => Uint8Array },
   stripe: number,
   signal: AbortSignal,
 ): Promise<ReadStripe> {
@@ -233,7 +246,7 @@ async function readStripe(
     const shards = have.map((piece) => piece.shard).sort((a, b) => a - b)
     const decoded = await at.kernel.decode(slab, position, bytes, size, shards)
     if (!decoded.ok) await solveStripe(parts, plan, { slab, stripe, position, bytes, size, have: shards }, signal)
-    return { plain: slab.plain.slice(0, bytes), start: stripe * segment.k * FRAME_PLAIN_BYTES }
+    return { plain: keep(slab.plain.subarray(0, bytes)), start: stripe * segment.k * FRAME_PLAIN_BYTES }
   } finally {
     at.kernel.release(slab)
   }

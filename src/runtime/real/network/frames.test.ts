@@ -33,17 +33,31 @@ test('messages come out as they went in, however the stream is cut and whichever
     messages: fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }),
     cuts: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 20 }),
     into: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+    given: fc.array(fc.constantFrom('pushed', 'lent', 'written'), { minLength: 1, maxLength: 7 }),
     readFirst: fc.boolean(),
   })
   await fc.assert(
-    fc.asyncProperty(cases, async ({ messages, cuts, into, readFirst }) => {
+    fc.asyncProperty(cases, async ({ messages, cuts, into, given, readFirst }) => {
       const { reader, seen } = createReader()
       const stream = concat([...messages.map(frame), word(END)])
       const feed = async (): Promise<void> => {
         for (let at = 0, i = 0; at < stream.length; i += 1) {
-          const size = cuts[i % cuts.length] ?? 1
-          reader.push(stream.slice(at, at + size))
-          at += size
+          const bytes = stream.slice(at, at + (cuts[i % cuts.length] ?? 1))
+          const how = given[i % given.length]
+          const room = how === 'written' ? reader.room(1) : null
+          if (room !== null) {
+            const length = Math.min(room.length, bytes.length)
+            room.set(bytes.subarray(0, length))
+            reader.wrote(length)
+            at += length
+          } else {
+            if (how === 'pushed') reader.push(bytes)
+            else {
+              reader.lend(bytes)
+              bytes.fill(0xee)
+            }
+            at += bytes.length
+          }
           await null
         }
       }

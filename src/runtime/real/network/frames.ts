@@ -38,9 +38,10 @@ interface Want {
 }
 
 /**
- * Takes chunks as the socket delivers them and hands out messages. A message that lies in one chunk is handed out as a
- * view of it; any other is copied once, straight to where the caller wants it. Marks are acted on as soon as everything
- * before them was taken.
+ * Takes bytes as the socket delivers them and hands out messages: as chunks that become the reader's, as chunks that are
+ * only lent, or written straight to where a large message is wanted. A message that lies in one chunk of the reader's is
+ * handed out as a view of it; any other is copied at most once. Marks are acted on as soon as everything before them was
+ * taken.
  */
 export class FrameReader {
   readonly #peer: PeerId
@@ -49,6 +50,8 @@ export class FrameReader {
   #chunks: Uint8Array[] = []
   #at = 0
   #buffered = 0
+  /** The chunk at hand, when it is only lent. */
+  #lent: Uint8Array | null = null
   /** Length of the message at hand, or −1 between messages. */
   #length = -1
   #want: Want | null = null
@@ -80,6 +83,38 @@ export class FrameReader {
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk)
     this.#buffered += chunk.length
+    this.#advance()
+  }
+
+  /** As `push`, of memory that the caller uses again afterwards. */
+  lend(chunk: Uint8Array): void {
+    this.#lent = chunk
+    this.push(chunk)
+    this.#lent = null
+    const last = this.#chunks.length - 1
+    if (this.#chunks[last] !== chunk) return
+    // Only the first chunk is ever taken in part.
+    this.#chunks[last] = new Uint8Array(chunk.subarray(last === 0 ? this.#at : 0))
+    if (last === 0) this.#at = 0
+  }
+
+  /**
+   * Where the next bytes can be written, when they are known to belong to a message that is waited for and of which at
+   * least `bytesMin` are missing; null when they should be lent instead. What was written is told to `wrote`, before
+   * anything else is done with the reader.
+   */
+  room(bytesMin: number): Uint8Array | null {
+    const want = this.#want
+    if (want === null || want.buffer === null || this.#buffered > 0 || this.#length - want.filled < bytesMin) return null
+    return want.buffer.subarray(want.filled)
+  }
+
+  wrote(length: number): void {
+    const want = this.#want
+    assert(want !== null && want.buffer !== null, 'there was room')
+    want.filled += length
+    if (want.filled < this.#length) return
+    this.#settle(want, want.buffer)
     this.#advance()
   }
 
@@ -153,14 +188,14 @@ export class FrameReader {
         return false
       }
       const chunk = this.#chunks[0]
-      if (want.into === null && chunk !== undefined && chunk.length - this.#at >= length) {
+      if (want.into === null && chunk !== undefined && chunk !== this.#lent && chunk.length - this.#at >= length) {
         const view = chunk.subarray(this.#at, this.#at + length)
         this.#consume(length)
         this.#settle(want, view)
         return true
       }
       // A plain allocation would be zeroed first, and every byte of it is about to be written.
-      want.buffer = want.into === null ? Buffer.allocUnsafeSlow(length) : want.into.subarray(0, length)
+      want.buffer = want.into === null ? Buffer.allocUnsafe(length) : want.into.subarray(0, length)
     }
     while (want.filled < length) {
       const chunk = this.#chunks[0]

@@ -1,4 +1,5 @@
-import { createSecureContext, type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import type { OnReadOpts } from 'node:net'
+import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import type { Crypto } from '../../../protocol/crypto.ts'
 import { CairnError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -6,6 +7,7 @@ import { HANDSHAKE_MS } from '../../../protocol/limits.ts'
 import type { Clock } from '../../index.ts'
 import type { Endpoint } from './address.ts'
 import { type CertificateCheck, checkCertificate, type HostCertificate } from './certificate.ts'
+import { Inlet } from './inlet.ts'
 import { Link } from './link.ts'
 
 /** What TLS calls our protocol (RFC 7301); another version of the framing gets another number. */
@@ -54,7 +56,9 @@ export function connect(host: Host, peer: PeerId, endpoint: Endpoint, signal?: A
     new CairnError('UNREACHABLE', { peer, why: `${endpoint.host}:${endpoint.port}: ${why}` }, { cause })
   return new Promise((resolve, reject) => {
     const limit = host.clock.deadline('a handshake', HANDSHAKE_MS, signal)
-    const socket = tlsConnect({
+    const inlet = new Inlet()
+    // The types leave out `onread`, which the documentation of `tls.connect` names.
+    const settings: ConnectionOptions & { onread: OnReadOpts } = {
       ...TLS_OPTIONS,
       host: endpoint.host,
       port: endpoint.port,
@@ -62,7 +66,9 @@ export function connect(host: Host, peer: PeerId, endpoint: Endpoint, signal?: A
       // Names mean nothing here: the key is the identity.
       servername: '',
       checkServerIdentity: () => undefined,
-    })
+      onread: inlet,
+    }
+    const socket = tlsConnect(settings)
     const settle = (error: unknown): void => {
       limit[Symbol.dispose]()
       limit.signal.removeEventListener('abort', late)
@@ -84,7 +90,7 @@ export function connect(host: Host, peer: PeerId, endpoint: Endpoint, signal?: A
       else if (found.peer !== peer) settle(away(`another peer answers there, ${found.peer}`))
       else {
         settle(null)
-        resolve(new Link(socket, peer))
+        resolve(new Link(socket, peer, inlet))
       }
     }
     limit.signal.addEventListener('abort', late, { once: true })

@@ -3,6 +3,7 @@ import { CairnError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import { DRAIN_MS, EXCHANGE_IDLE_MS, READ_AHEAD_BYTES } from '../../../protocol/limits.ts'
 import { type END, FrameReader, HEADER_BYTES, type PROBE, type REFUSED } from './frames.ts'
+import { type Inlet, type InletTarget, RECORD_BYTES } from './inlet.ts'
 
 interface Waiting {
   reject(error: unknown): void
@@ -29,7 +30,8 @@ export class Link {
   onGone: (why: unknown) => void = () => {}
   onLost: (why: unknown) => void = () => {}
 
-  constructor(socket: TLSSocket, peer: PeerId) {
+  /** `inlet` is where the socket's bytes come from when it was made to write them there, and emits none. */
+  constructor(socket: TLSSocket, peer: PeerId, inlet: Inlet | null = null) {
     this.peer = peer
     this.#socket = socket
     this.#reader = new FrameReader(peer, {
@@ -40,7 +42,12 @@ export class Link {
     })
     socket.setNoDelay(true)
     socket.setTimeout(EXCHANGE_IDLE_MS)
-    socket.on('data', (chunk) => this.#take(chunk))
+    if (inlet === null) {
+      socket.on('data', (chunk) => {
+        if (this.#failure === null) this.#reader.push(chunk)
+        this.#hold()
+      })
+    } else inlet.open(this.#target)
     socket.on('timeout', () => this.lose(this.gone('the connection was silent for too long')))
     socket.on('error', (cause) => this.lose(this.gone(cause.message, cause)))
     socket.on('end', () => this.lose(this.gone('it closed the connection')))
@@ -170,13 +177,19 @@ export class Link {
     })
   }
 
-  #take(chunk: Uint8Array): void {
-    if (this.#failure !== null) return
-    this.#reader.push(chunk)
-    if (this.#reader.buffered > READ_AHEAD_BYTES && !this.#reader.waiting && !this.#paused) {
-      this.#paused = true
-      this.#socket.pause()
-    }
+  readonly #target: InletTarget = {
+    room: () => (this.#failure === null ? this.#reader.room(RECORD_BYTES) : null),
+    wrote: (length) => this.#reader.wrote(length),
+    take: (chunk) => {
+      if (this.#failure === null) this.#reader.lend(chunk)
+      this.#hold()
+    },
+  }
+
+  #hold(): void {
+    if (this.#failure !== null || this.#paused || this.#reader.waiting || this.#reader.buffered <= READ_AHEAD_BYTES) return
+    this.#paused = true
+    this.#socket.pause()
   }
 
   #flow(): void {
