@@ -9,6 +9,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { LOCAL_REDUNDANCY } from '../src/resources/storage/layout.ts'
 import { benchArguments } from './parts/arguments.ts'
+import { whileBusy } from './parts/busy.ts'
 import { brief, load, median } from './parts/figures.ts'
 import { httpFloor } from './parts/http-floor.ts'
 import { type LocalNetwork, startNetwork } from './parts/local-network.ts'
@@ -185,14 +186,18 @@ async function bounds() {
   }
 }
 
+/** The limits of a quiet machine, and those of one whose other processors are at work, as they are in the network. */
+interface Limits extends Bounds {
+  readonly busy: Bounds
+}
 type Bounds = Awaited<ReturnType<typeof bounds>>
 type Figures = Awaited<ReturnType<typeof customer>>
 
-function print(figures: Figures, limits: Bounds, loads: readonly number[]): void {
-  const row = (name: string, figure: Figure, scale: number, unit: string, limit: number): void => {
+function print(figures: Figures, limits: Limits, loads: readonly number[]): void {
+  const row = (name: string, figure: Figure, scale: number, unit: string, limit: number, busy: number): void => {
     const spread = figure.rounds.map((rate) => brief(rate / scale))
     console.log(
-      `${name.padEnd(14)} ${String(brief(figure.rate / scale)).padStart(7)} ${unit.padEnd(5)} of ${brief(limit)} that the primitives allow`,
+      `${name.padEnd(14)} ${String(brief(figure.rate / scale)).padStart(7)} ${unit.padEnd(5)} of ${brief(busy)} that the primitives allow (${brief(limit)} by their cost on a quiet machine)`,
     )
     console.log(`${''.padEnd(14)} rounds ${spread.join(' ')}`)
     if (figure.spent === null) return
@@ -201,16 +206,21 @@ function print(figures: Figures, limits: Bounds, loads: readonly number[]): void
     console.log(`${''.padEnd(14)} processor time: client ${each(client)}, gateway ${each(gateway)}, nodes ${each(nodes)}`)
   }
   console.log(`${CORES} cores, ${K} of ${N} with ${ACK} acknowledgements; load before ${loads[0]}, after ${loads[1]}`)
-  row('PUT 64 MiB', figures.put64, 1e6, 'MB/s', limits.put64)
-  row('GET 64 MiB', figures.get64, 1e6, 'MB/s', limits.get64)
-  row('PUT 1 KiB', figures.put1, 1, '/s', limits.put1)
-  row('GET 1 KiB', figures.get1, 1, '/s', limits.get1)
-  for (const [name, bill] of [
-    ['PUT', limits.put],
-    ['GET', limits.get],
+  row('PUT 64 MiB', figures.put64, 1e6, 'MB/s', limits.put64, limits.busy.put64)
+  row('GET 64 MiB', figures.get64, 1e6, 'MB/s', limits.get64, limits.busy.get64)
+  row('PUT 1 KiB', figures.put1, 1, '/s', limits.put1, limits.busy.put1)
+  row('GET 1 KiB', figures.get1, 1, '/s', limits.get1, limits.busy.get1)
+  for (const [name, busy, quiet] of [
+    ['PUT', limits.busy.put, limits.put],
+    ['GET', limits.busy.get, limits.get],
   ] as const) {
-    console.log(`\n${name} of a byte takes at least ${brief(total(bill))} ns of processor time`)
-    for (const [what, ns] of Object.entries(bill)) console.log(`  ${brief(ns).toFixed(2).padStart(6)}  ${what}`)
+    console.log(`\n${name} of a byte takes at least ${brief(total(busy))} ns of processor time (quiet: ${brief(total(quiet))})`)
+    for (const [what, ns] of Object.entries(busy))
+      console.log(
+        `  ${brief(ns).toFixed(2).padStart(6)}  ${brief(quiet[what] ?? 0)
+          .toFixed(2)
+          .padStart(6)}  ${what}`,
+      )
   }
   const { disk, getFloor, putFloor } = limits
   console.log(`\ndisk: ${brief(disk.bytesPerSecond / 1e6)} MB/s with fdatasync, ${brief(disk.syncMs)} ms for one of 4 KiB`)
@@ -219,21 +229,23 @@ function print(figures: Figures, limits: Bounds, loads: readonly number[]): void
   )
 }
 
-function asJson(figures: Figures, limits: Bounds, loads: readonly number[]): string {
+function asJson(figures: Figures, limits: Limits, loads: readonly number[]): string {
   const spent = (figure: Figure) => (figure.spent === null ? {} : { cpuNs: mapped(figure.spent) })
   const mapped = (bill: object) => Object.fromEntries(Object.entries(bill).map(([name, value]) => [name, brief(Number(value))]))
+  const limitsOf = (of: Bounds) => ({
+    put64MiB: { MBps: brief(of.put64), diskMBps: brief(of.diskMBps), nsPerByte: mapped(of.put) },
+    get64MiB: { MBps: brief(of.get64), nsPerByte: mapped(of.get) },
+    put1KiB: { perSecond: Math.round(of.put1) },
+    get1KiB: { perSecond: Math.round(of.get1) },
+    primitivesNsPerByte: mapped(Object.fromEntries(of.cost)),
+  })
   return JSON.stringify({
     put64MiB: { MBps: brief(figures.put64.rate / 1e6), ...spent(figures.put64) },
     get64MiB: { MBps: brief(figures.get64.rate / 1e6), ...spent(figures.get64) },
     put1KiB: { perSecond: Math.round(figures.put1.rate), ...spent(figures.put1) },
     get1KiB: { perSecond: Math.round(figures.get1.rate), ...spent(figures.get1) },
-    limits: {
-      put64MiB: { MBps: brief(limits.put64), diskMBps: brief(limits.diskMBps), nsPerByte: mapped(limits.put) },
-      get64MiB: { MBps: brief(limits.get64), nsPerByte: mapped(limits.get) },
-      put1KiB: { perSecond: Math.round(limits.put1) },
-      get1KiB: { perSecond: Math.round(limits.get1) },
-      primitivesNsPerByte: mapped(Object.fromEntries(limits.cost)),
-    },
+    limits: limitsOf(limits),
+    limitsBusy: limitsOf(limits.busy),
     cores: CORES,
     load: loads,
   })
@@ -252,7 +264,7 @@ try {
 } finally {
   await network.stop()
 }
-const limits = await bounds()
+const limits = { ...(await bounds()), busy: await whileBusy(CORES - 1, bounds) }
 const loads = [before, load()]
 if (json) console.log(asJson(figures, limits, loads))
 else print(figures, limits, loads)
