@@ -320,6 +320,7 @@ contract EscrowTest is MoneyFixture {
         assertEq(_redeem(PAYER_KEY, 1, 60 * M), 40 * M, "available");
         assertEq(_books(payer).thawing, 30 * M, "thawing untouched");
         assertEq(_redeem(PAYER_KEY, 1, 100 * M), 30 * M, "thawing");
+        assertEq(_books(payer).thawing, 0, "which is spent");
         assertEq(_earned(payer), _net(10 * M), "earned untouched");
         assertEq(escrow.channel(_key(1)).redeemed, 90 * M, "records what was paid");
         _fund(payer, 10 * M);

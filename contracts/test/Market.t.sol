@@ -127,6 +127,12 @@ contract MarketTest is MoneyFixture {
         new Market(IEscrow(address(0)), IStaking(address(staking)), address(0));
     }
 
+    function test_AQuoteIsGoodToItsLastSecond() public {
+        IMarket.Quote memory quote = _quote();
+        vm.warp(quote.expiry);
+        assertEq(market.lease(_open(quote, 1e12)).provider, provider, "opened");
+    }
+
     function test_AQuoteMayBeForALeapYear() public {
         IMarket.Quote memory quote = _quote();
         quote.term = 366 days;
@@ -206,6 +212,15 @@ contract MarketTest is MoneyFixture {
         market.close(id);
         assertEq(_earned(provider) >= _net(uint128(RATE) * (1000 + NOTICE)) - 3, true, "paid through the notice");
         assertEq(_available(payer), uint128(RATE) * TERM * 10 - uint128(RATE) * (1000 + NOTICE), "rest returned");
+    }
+
+    function test_ANoticeThatEndsWithTheLeaseChangesNothing() public {
+        uint256 id = _openOne();
+        vm.warp(T0 + TERM - NOTICE);
+        vm.prank(provider);
+        market.close(id);
+        assertEq(market.lease(id).end, T0 + TERM, "the same end");
+        assertEq(_earned(provider), _net(uint128(RATE) * (TERM - NOTICE)), "settled to now");
     }
 
     function test_StrangersCloseOnlyWhatHasEnded() public {
