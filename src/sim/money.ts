@@ -101,14 +101,14 @@ export function createMoneyChecks(options: MoneyOptions): MoneyChecks {
     }
     const pot = chain.state.rewards.pot(net, token)
     if (pot.claimed > pot.funded) violations.add(3, `${pot.claimed} were claimed of ${pot.funded}`)
-    const claimed = world.nodes.reduce((sum, node) => sum + chain.state.rewards.claimedOf(net, token, node.operator.account), 0n)
+    const claimed = world.operators.reduce((sum, { account }) => sum + chain.state.rewards.claimedOf(net, token, account), 0n)
     if (claimed !== pot.claimed) violations.add(3, `operators claimed ${claimed}, the pot says ${pot.claimed}`)
   }
 
   function checkVouchers(): void {
     let redeemed = 0n
     let earned = 0n
-    for (const { operator } of world.nodes) {
+    for (const operator of world.operators) {
       const key = channelKey(crypto, customer.key.account, operator.account, credits, net, 0n)
       const paid = chain.state.escrow.channel(key).redeemed
       redeemed += paid
@@ -129,7 +129,7 @@ export function createMoneyChecks(options: MoneyOptions): MoneyChecks {
     async check() {
       await readLatest()
       if (options.onClaimed !== null) {
-        for (const { operator } of world.nodes) {
+        for (const operator of world.operators) {
           const amount = chain.state.rewards.claimedOf(net, token, operator.account)
           if (amount > 0n) options.onClaimed(operator.account, amount)
         }

@@ -36,7 +36,7 @@ import { createLineLog } from '../runtime/line-log.ts'
 import { createNative } from '../runtime/real/compute/native.ts'
 import { createCrypto } from '../runtime/real/crypto.ts'
 import { openDatabase } from '../runtime/real/database.ts'
-import { assert } from '../std/assert.ts'
+import { assert, present } from '../std/assert.ts'
 import { toHex, utf8 } from '../std/bytes.ts'
 import { createPrng, type Prng } from '../std/prng.ts'
 import { createSimulatedCrypto } from './crypto.ts'
@@ -59,6 +59,8 @@ const SETUP_BATCH = 64
 /** Verifiers stake in a network of their own, as CONTRACTS wants it: nobody verifies the network that pays it. */
 const VERIFIER_NET = networkId(1)
 const STORAGE_NET = networkId(2)
+/** Pieces of a segment go to eight operators: so many nodes have one each, of the others two have one together. */
+const OPERATORS_MIN = 12
 
 export interface Key {
   readonly secret: Uint8Array
@@ -110,6 +112,8 @@ export interface World {
   readonly net: NetworkId
   readonly verifierNet: NetworkId
   readonly nodes: readonly NodeKeys[]
+  /** Whose nodes they are; some have two. */
+  readonly operators: readonly Key[]
   readonly verifiers: readonly VerifierKeys[]
   readonly customer: CustomerKeys
   /** Who holds the genesis supply. */
@@ -156,6 +160,16 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     },
   })
   const hub = createFakeNetwork({ clock, random: createFakeRandom(prng.fork('network')), latency: LATENCY })
+  const operators: Key[] = []
+  const nodes = Array.from({ length: options.nodes }, (_, index) => {
+    const device = keyOf(`device ${index}`)
+    const id = deviceIdOf(crypto, device.address)
+    const name = `node ${index}`
+    const transportKey: Hex = `0x${toHex(publicKeyOf(name))}`
+    if (index < OPERATORS_MIN || index % 2 === 0) operators.push(keyOf(`operator ${index}`))
+    const operator = present(operators.at(-1), 'the first node has an operator of its own')
+    return { index, operator, device: { ...device, id }, transport: transportOf(name), transportKey }
+  })
   const world: World = {
     options,
     prng,
@@ -167,13 +181,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     trace,
     net: STORAGE_NET,
     verifierNet: VERIFIER_NET,
-    nodes: Array.from({ length: options.nodes }, (_, index) => {
-      const device = keyOf(`device ${index}`)
-      const id = deviceIdOf(crypto, device.address)
-      const name = `node ${index}`
-      const transportKey: Hex = `0x${toHex(publicKeyOf(name))}`
-      return { index, operator: keyOf(`operator ${index}`), device: { ...device, id }, transport: transportOf(name), transportKey }
-    }),
+    nodes,
+    operators,
     verifiers: Array.from({ length: options.verifiers }, (_, index) => {
       const transport = transportOf(`verifier ${index}`)
       return { index, key: keyOf(`verifier ${index}`), transport, address: addressOf(hub, transport) }
@@ -267,7 +276,9 @@ async function setUp(world: World): Promise<void> {
   for (const node of world.nodes) {
     stake(node.operator, STORAGE_NET)
     for (const call of registration(world, node)) calls.push([node.operator, call])
-    const channel = { payer: customer.key.account, payee: node.operator.account, asset: credits, net: STORAGE_NET, channelId: 0n }
+  }
+  for (const { account: payee } of world.operators) {
+    const channel = { payer: customer.key.account, payee, asset: credits, net: STORAGE_NET, channelId: 0n }
     add(customer.key, 'escrow', 'openChannel', channel, EARMARK)
   }
   for (let at = 0; at < calls.length; at += SETUP_BATCH) {
