@@ -176,7 +176,7 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     await customer.verify()
   })
 
-  test('lets an outsider join, and leave once its pieces are elsewhere', async () => {
+  test('lets an outsider join with two disks, and leave once the pieces are elsewhere', async () => {
     const descriptor = join(network.folder, 'net.json')
     assert.equal((await cairn('network', 'describe', '--data', network.folder, '--out', descriptor)).code, 0)
     const folder = join(network.folder, 'nodes', '9')
@@ -185,24 +185,46 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     assert.match(poor.err, /CAIRN/)
     const joined = await cairn('node', 'join', descriptor, '--data', folder, '--no-run', '--json', '--fund-from', network.folder)
     assert.equal(joined.code, 0, joined.err)
-    const { device } = JSON.parse(joined.out) as { device: string }
+    const { device, operator } = JSON.parse(joined.out) as { device: string; operator: string }
     await network.startNode(9)
+    const beside = join(network.folder, 'nodes', '10')
+    // Nobody gives it anything: the operator has its stake already.
+    const second = await cairn('node', 'join', descriptor, '--data', beside, '--operator-of', folder, '--no-run', '--json')
+    assert.equal(second.code, 0, second.err)
+    const other = JSON.parse(second.out) as { device: string; operator: string }
+    assert.ok(other.device !== device && other.operator === operator)
+    await network.startNode(10)
     await until(
-      'the newcomer is given a piece and signs for it',
+      'both newcomers are given a piece and sign for it',
       async () => {
         await customer.store(`more-${Date.now()}`, 100_000)
-        const ran = await cairn('node', 'status', '--data', folder, '--json')
-        const [one] = JSON.parse(ran.out) as readonly [{ status: { sets: number; accounts: readonly { keptBytes: string }[] } | null }]
-        return (one.status?.accounts ?? []).some((row) => BigInt(row.keptBytes) > 0n)
+        const kept = await Promise.all([folder, beside].map(keptBytes))
+        return kept.every((bytes) => bytes > 0n)
       },
       VERB_MS,
     )
-    const left = await cairn('node', 'exit', '--data', folder, '--yes', '--json', '--wait', '150')
-    assert.equal(left.code, 0, `${left.out}${left.err}`)
-    assert.deepEqual([JSON.parse(left.out).exited, JSON.parse(left.out).device], [true, device])
+    const exits = await Promise.all(
+      [folder, beside].map((data) => cairn('node', 'exit', '--data', data, '--yes', '--json', '--wait', '150')),
+    )
+    for (const left of exits) assert.equal(left.code, 0, `${left.out}${left.err}`)
+    const reports = exits.map((left) => JSON.parse(left.out) as { exited: boolean; device: string; unbonded: string })
+    assert.deepEqual(
+      reports.map((report) => [report.exited, report.device]),
+      [
+        [true, device],
+        [true, other.device],
+      ],
+    )
     await customer.verify()
   })
 })
+
+/** What the sets that a node signed name. */
+async function keptBytes(data: string): Promise<bigint> {
+  const ran = await cairn('node', 'status', '--data', data, '--json')
+  const [one] = JSON.parse(ran.out) as readonly [{ status: { accounts: readonly { keptBytes: string }[] } | null }]
+  return (one.status?.accounts ?? []).reduce((sum, row) => sum + BigInt(row.keptBytes), 0n)
+}
 
 const pathOf = (name: string): string => join(network.folder, 'verifier', 'evidence', name.slice(2, 4), name.slice(2))
 

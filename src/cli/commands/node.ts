@@ -26,6 +26,7 @@ function addMembership(noun: Command): void {
     .option('--host <ip>', 'address that is announced and listened on', '127.0.0.1')
     .option('--port <n>', '0 draws one, which stays', integer(0, 65_535), 0)
     .option('--capacity-gib <n>', 'what pieces may take of the disk', integer(1, 1_000_000), 64)
+    .option('--operator-of <folder>', 'folder of another node whose operator owns this one, too: one stake, one account to be paid')
     .option('--fund-from <folder>', 'folder of a local network whose holder gives the stake')
     .option('--no-run', 'do not start the node')
     .option('--dry-run', 'only say what would be staked', false)
@@ -33,6 +34,7 @@ function addMembership(noun: Command): void {
   examples(
     join,
     'cairn node join https://example.org/net.json --data ~/node --host 203.0.113.7',
+    'cairn node join https://example.org/net.json --data /mnt/disk2/node --operator-of ~/node --host 203.0.113.7',
     'cairn network describe --out net.json && cairn node join net.json --data n9 --fund-from ~/.local/share/cairn',
   )
   const exit = whichNode(common(noun.command('exit')))

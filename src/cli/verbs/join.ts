@@ -31,6 +31,8 @@ export interface JoinOptions {
   readonly host: string
   readonly port: number
   readonly capacityGib: number
+  /** Folder of a node of the same operator. */
+  readonly operatorOf?: string
   /** Folder of a local network whose holder pays the stake. */
   readonly fundFrom?: string
   readonly run: boolean
@@ -78,6 +80,8 @@ async function prepare(from: string, folder: string, options: JoinOptions): Prom
   const { createRandom } = await import('../../runtime/real/index.ts')
   const random = createRandom()
   const descriptor = await readDescriptor(from)
+  const { operatorOf } = options
+  const operatorKey = operatorOf === undefined ? random.bytes(32) : (await readConfig(dataFolder(operatorOf), nodeConfig)).operatorKey
   await mkdir(folder, { recursive: true })
   await saveDeployment(join(folder, 'deployment.json'), descriptor.deployment)
   const config = nodeConfig.parse({
@@ -85,7 +89,7 @@ async function prepare(from: string, folder: string, options: JoinOptions): Prom
     rpc: descriptor.chain.rpc,
     deployment: 'deployment.json',
     net: descriptor.net,
-    operatorKey: hexKey(random.bytes(32)),
+    operatorKey: hexKey(operatorKey),
     deviceKey: hexKey(random.bytes(32)),
     transportKey: hexKey(random.bytes(32)),
     host: options.host,
