@@ -14,6 +14,8 @@ export interface VoucherBody {
 export interface SignedVoucher {
   readonly voucher: VoucherBody
   readonly signature: Uint8Array
+  /** The payer's own note of what the voucher pays, kept for it by the payee and shown when it asks; up to 512 bytes. */
+  readonly note: Uint8Array
 }
 
 /** What a proved unit of a channel costs, signed by the payer: with it a provider is paid even when the payer is gone. */
@@ -31,6 +33,6 @@ export interface Payees {
   deliver(operator: Account, voucher: SignedVoucher, rates: readonly SignedRate[]): Promise<void>
   /** What was served since the last call, by operator and unit. */
   served(): readonly { readonly operator: Account; readonly unit: string; readonly amount: bigint }[]
-  /** The highest voucher that a provider of `operator` holds; null when it holds none or does not answer. */
+  /** The highest voucher that the providers of `operator` hold; null when they hold none. Throws when none of them answers. */
   held(operator: Account): Promise<SignedVoucher | null>
 }

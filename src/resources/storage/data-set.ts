@@ -16,6 +16,8 @@ import { buildTree, depthOf, HASH_BYTES, leafCount, pathOf, type Tree, type Tree
 export const INTERVAL_BYTES = 80
 /** A head may be valid for this long at most (CONTRACTS, StorageProofs). Seconds. */
 export const HEAD_SECONDS_MAX = 35 * 24 * 3600
+/** A provider signs no head that is valid for less when it comes. Seconds. */
+export const HEAD_SECONDS_MIN = 21 * 24 * 3600
 /** Root of the set without pieces. */
 export const EMPTY_ROOT: Digest = digestOf(new Uint8Array(32))
 

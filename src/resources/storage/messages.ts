@@ -56,6 +56,9 @@ const voucher = z.strictObject({
   cumulative: wire.bigint(128),
 })
 
+/** See `SignedVoucher.note`. */
+const NOTE_BYTES_MAX = 512
+
 export const storageRequest = schema(
   'storage request',
   1024 * 1024,
@@ -80,7 +83,7 @@ export const storageRequest = schema(
     z.strictObject({ op: z.literal('manifest'), order, after: wire.digest.nullable() }),
     /** Ids of pieces held for the account that are in no manifest yet. */
     z.strictObject({ op: z.literal('pending'), order, after: wire.digest.nullable() }),
-    z.strictObject({ op: z.literal('voucher'), voucher, signature: wire.bytes(65, 65) }),
+    z.strictObject({ op: z.literal('voucher'), voucher, signature: wire.bytes(65, 65), note: wire.bytes(0, NOTE_BYTES_MAX) }),
     /** RATE of typed-data.ts: what a proved unit of the channel costs, so that the provider can be paid without the payer. */
     z.strictObject({
       op: z.literal('rate'),
@@ -123,7 +126,12 @@ export const storageReply = schema(
     z.strictObject({ is: z.literal('differs'), missing: wire.list(wire.digest, 1024), version: wire.bigint(64) }),
     z.strictObject({ is: z.literal('manifest'), entries: wire.list(entry, MANIFEST_PAGE), more: z.boolean(), head: head.nullable() }),
     z.strictObject({ is: z.literal('taken'), cumulative: wire.bigint(128) }),
-    z.strictObject({ is: z.literal('voucher'), voucher: voucher.nullable(), signature: wire.bytes(0, 65) }),
+    z.strictObject({
+      is: z.literal('voucher'),
+      voucher: voucher.nullable(),
+      signature: wire.bytes(0, 65),
+      note: wire.bytes(0, NOTE_BYTES_MAX),
+    }),
     z.strictObject({
       is: z.literal('refused'),
       code: z.enum([

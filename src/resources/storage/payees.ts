@@ -7,6 +7,9 @@ import { manageOrder, receiveReply, sendRequest } from './store/exchange.ts'
 import type { StoreParts } from './store/parts.ts'
 import { DEFAULT_RATES } from './terms.ts'
 
+const whyNot = ([first]: readonly PromiseSettledResult<unknown>[]): string =>
+  first?.status === 'rejected' ? String(first.reason) : 'it has no device'
+
 export function storagePayees(parts: StoreParts): Payees {
   const { at, providers, orders } = parts
   const devicesOf = (operator: Account): readonly DeviceId[] =>
@@ -31,7 +34,7 @@ export function storagePayees(parts: StoreParts): Payees {
 
   const give = async (device: DeviceId, signed: SignedVoucher, rates: Parameters<Payees['deliver']>[2]): Promise<void> => {
     for (const rate of rates) await ask(device, { op: 'rate', order: manageOrder(orders, device), ...rate }, 'taken')
-    await ask(device, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature }, 'taken')
+    await ask(device, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature, note: signed.note }, 'taken')
   }
 
   return {
@@ -40,10 +43,7 @@ export function storagePayees(parts: StoreParts): Payees {
       const devices = devicesOf(operator)
       const given = await Promise.allSettled(devices.map((device) => give(device, voucher, rates)))
       if (given.some((one) => one.status === 'fulfilled')) return
-      throw new CairnError('UNREACHABLE', {
-        peer: operator,
-        why: given[0]?.status === 'rejected' ? String(given[0].reason) : 'it has no device',
-      })
+      throw new CairnError('UNREACHABLE', { peer: operator, why: whyNot(given) })
     },
     served() {
       const out: { operator: Account; unit: string; amount: bigint }[] = []
@@ -54,12 +54,15 @@ export function storagePayees(parts: StoreParts): Payees {
       return out
     },
     async held(operator) {
+      const devices = devicesOf(operator)
+      const request = (device: DeviceId): StorageRequest => ({ op: 'last-voucher', order: manageOrder(orders, device) })
+      const asked = await Promise.allSettled(devices.map((device) => ask(device, request(device), 'voucher')))
+      const replies = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+      // Each voucher went to all of an operator's devices, so that one which answers knows as much as the others.
+      if (replies.length === 0 && devices.length > 0) throw new CairnError('UNREACHABLE', { peer: operator, why: whyNot(asked) })
       let best: SignedVoucher | null = null
-      for (const device of devicesOf(operator)) {
-        const reply = await ask(device, { op: 'last-voucher', order: manageOrder(orders, device) }, 'voucher')
-        if (reply.voucher === null) continue
-        if (best === null || reply.voucher.cumulative > best.voucher.cumulative)
-          best = { voucher: reply.voucher, signature: reply.signature }
+      for (const { voucher, signature, note } of replies) {
+        if (voucher !== null && (best === null || voucher.cumulative > best.voucher.cumulative)) best = { voucher, signature, note }
       }
       return best
     },

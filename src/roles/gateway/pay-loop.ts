@@ -68,7 +68,7 @@ async function rootsLoop(parts: PayParts, book: PayBook, signal: AbortSignal): P
       for (const root of roots.slice(-ROOTS_AT_ONCE)) {
         if (paid.has(root.dataHash)) continue
         try {
-          if (await payEpoch(parts, book, { asked, known }, root, root === roots.at(-1))) paid.add(root.dataHash)
+          if (await payEpoch(parts, book, asked, known, root)) paid.add(root.dataHash)
         } catch (error) {
           // What is wrong with one publication must not keep the next from being paid.
           if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
@@ -121,13 +121,7 @@ async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operat
 }
 
 /** True when the epoch needs no further look. */
-async function payEpoch(
-  parts: PayParts,
-  book: PayBook,
-  { asked, known }: { readonly asked: Set<Account>; readonly known: Verified },
-  root: RootRow,
-  newest: boolean,
-): Promise<boolean> {
+async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, known: Verified, root: RootRow): Promise<boolean> {
   const { rt, payees, net, account } = parts
   const settlement = known.get(root.dataHash) ?? (await verified(parts, root))
   if (settlement === null) return false
@@ -143,7 +137,7 @@ async function payEpoch(
   for (const payee of new Set([...proven.keys(), ...book.servers()])) {
     try {
       await adopt(parts, book, asked, payee)
-      const voucher = book.sign(payee, proven.get(payee) ?? [], newest) ?? book.last(payee)
+      const voucher = book.sign(payee, proven.get(payee) ?? []) ?? book.last(payee)
       if (voucher === null) continue
       const rates = units.map((unit) => book.rate(payee, unit))
       await payees.deliver(payee, voucher, rates)

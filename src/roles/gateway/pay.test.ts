@@ -39,13 +39,13 @@ test('whatever is proven and served, vouchers only grow and are the price of all
         kept += one.proven
         served += one.served
         book.served([{ payee, unit: 'served', amount: one.served }])
-        const voucher = book.sign(payee, [{ unit: 'kept', cumulative: kept }], true)
+        const voucher = book.sign(payee, [{ unit: 'kept', cumulative: kept }])
         const owed = kept / 3n + (2n * served) / 7n
         if (voucher === null) assert.equal(owed, signed)
         else assert.ok(voucher.voucher.cumulative > signed && voucher.voucher.cumulative === owed)
         signed = owed
         assert.equal(book.last(payee)?.voucher.cumulative ?? 0n, signed)
-        assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: kept / 2n }], true), null)
+        assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: kept / 2n }]), null)
       }
     }),
     { numRuns: 40 },
@@ -53,8 +53,8 @@ test('whatever is proven and served, vouchers only grow and are the price of all
 })
 
 test('a voucher is adopted when this payer signed it for that payee, and never otherwise', () => {
-  const real = bookOf().sign(payee, [{ unit: 'kept', cumulative: 3000n }], true)
-  const forged = bookOf('thief').sign(payee, [{ unit: 'kept', cumulative: 9_000_000n }], true)
+  const real = bookOf().sign(payee, [{ unit: 'kept', cumulative: 3000n }])
+  const forged = bookOf('thief').sign(payee, [{ unit: 'kept', cumulative: 9_000_000n }])
   assert.ok(real !== null && forged !== null)
   const book = bookOf()
   assert.equal(book.adopt(payee, forged), false)
@@ -62,23 +62,34 @@ test('a voucher is adopted when this payer signed it for that payee, and never o
   assert.equal(book.adopt(payee, { ...real, voucher: { ...real.voucher, cumulative: 10n ** 12n } }), false)
   assert.deepEqual(book.totals(), [])
   assert.equal(book.adopt(payee, real), true)
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3000n }], true), null)
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3003n }], true)?.voucher.cumulative, 1001n)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3000n }]), null)
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 3003n }])?.voucher.cumulative, 1001n)
 })
 
-test('a book that was lost goes on from what was paid: served bytes that only it knew stay paid, and are not paid twice', () => {
+test('a book that was lost goes on from what was paid, however much was proven since: served bytes are in the note', () => {
   const lost = bookOf()
   lost.served([{ payee, unit: 'served', amount: 700n }])
-  const paid = lost.sign(payee, [{ unit: 'kept', cumulative: 300n }], true)
+  const paid = lost.sign(payee, [{ unit: 'kept', cumulative: 300n }])
   assert.equal(paid?.voucher.cumulative, 300n)
-  const database = openDatabase(':memory:')
-  const book = bookOf('session', database)
-  assert.ok(paid !== null && book.adopt(payee, paid))
-  // An older root does not show what of it was proven.
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 150n }], false), null)
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 300n }], true), null)
-  assert.equal(bookOf('session', database).sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 310n)
-  book.served([{ payee, unit: 'served', amount: 70n }])
-  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 330n }], true)?.voucher.cumulative, 330n)
+  assert.ok(paid !== null)
+  const book = bookOf()
+  book.served([{ payee, unit: 'served', amount: 35n }])
+  assert.ok(book.adopt(payee, paid) && book.adopt(payee, paid))
+  book.served([{ payee, unit: 'served', amount: 35n }])
+  assert.equal(book.sign(payee, [{ unit: 'kept', cumulative: 1500n }])?.voucher.cumulative, 500n + 220n)
   assert.deepEqual(book.servers(), [payee])
+})
+
+test('a note that was altered, is of another voucher or is missing adds nothing, and the voucher counts', () => {
+  const one = bookOf()
+  one.served([{ payee, unit: 'served', amount: 70n }])
+  const first = one.sign(payee, [])
+  one.served([{ payee, unit: 'served', amount: 700n }])
+  const second = one.sign(payee, [])
+  assert.ok(first !== null && second !== null)
+  for (const note of [second.note, first.note.with(12, 0), new Uint8Array(0), new Uint8Array(512)]) {
+    const book = bookOf()
+    assert.ok(book.adopt(payee, { ...first, note }))
+    assert.deepEqual([book.last(payee)?.voucher.cumulative, book.servers()], [20n, []])
+  }
 })

@@ -38,11 +38,13 @@ const BATCH = 32
 export async function earnLoop(parts: EarnParts, signal: AbortSignal): Promise<void> {
   const { rt } = parts
   while (!signal.aborted) {
-    try {
-      await redeemVouchers(parts)
-      await claimRewards(parts)
-    } catch (error) {
-      if (!signal.aborted) rt.log.debug('collecting earnings failed and is tried again', { why: String(error) })
+    // Each by itself: who cannot send transactions still learns what was settled.
+    for (const collect of [redeemVouchers, claimRewards]) {
+      try {
+        await collect(parts)
+      } catch (error) {
+        if (!signal.aborted) rt.log.debug('collecting earnings failed and is tried again', { why: String(error) })
+      }
     }
     await rt.clock.sleep(LOOK_MS, signal).catch(() => undefined)
   }
@@ -60,7 +62,11 @@ async function redeemVouchers(parts: EarnParts): Promise<void> {
   const { credits } = rt.chain.addresses
   const due = parts.vouchers().flatMap(({ voucher, signature }) => {
     const channel = rt.chain.channel(voucher.payer, operator, voucher.asset, net, voucher.channelId)
-    const gain = voucher.cumulative - (channel?.redeemed ?? 0n)
+    const { available, thawing } = rt.chain.escrow(voucher.payer, voucher.asset)
+    const promised = voucher.cumulative - (channel?.redeemed ?? 0n)
+    const funds = (channel?.earmark ?? 0n) + available + thawing
+    // By what is behind it: empty promises must not crowd out the others.
+    const gain = promised < funds ? promised : funds
     return voucher.asset === credits && gain >= parts.worth.credits ? [{ voucher, signature, gain }] : []
   })
   if (due.length === 0) return
@@ -88,7 +94,7 @@ async function claimRewards(parts: EarnParts): Promise<void> {
   const root = activeRoot(parts)
   if (root === null) return
   const settlement = await settlementOf(parts, root)
-  if (settlement === null) return
+  if (settlement === null || settlement.root !== root.root) return
   const mine = settlement.owners.find((owner) => owner.account === operator)
   parts.settled(root.epoch, mine?.channels ?? [])
   if (mine === undefined) return

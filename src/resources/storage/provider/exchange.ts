@@ -87,7 +87,7 @@ function reply(parts: ExchangeParts, io: Duplex, request: StorageRequest): Promi
     case 'head':
       return serveHead(parts, io, request)
     case 'voucher':
-      return Promise.resolve(parts.vouchers.take(request.voucher, request.signature))
+      return Promise.resolve(parts.vouchers.take(request))
     case 'stat':
     case 'manifest':
     case 'pending':

@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS storage_vouchers (
   payer TEXT NOT NULL, channel TEXT NOT NULL, cumulative TEXT NOT NULL, voucher BLOB NOT NULL, signature BLOB NOT NULL,
   PRIMARY KEY (payer, channel)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS storage_voucher_notes (
+  payer TEXT NOT NULL, channel TEXT NOT NULL, note BLOB NOT NULL, PRIMARY KEY (payer, channel)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS storage_rates (
   channel BLOB NOT NULL, unit BLOB NOT NULL, payer TEXT NOT NULL, numerator TEXT NOT NULL, denominator TEXT NOT NULL,
   signature BLOB NOT NULL, PRIMARY KEY (channel, unit)
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS storage_settled_dues (
   account TEXT NOT NULL, epoch INTEGER NOT NULL, owed TEXT NOT NULL, noted_in INTEGER NOT NULL, noted_at INTEGER NOT NULL,
   PRIMARY KEY (account, epoch)
 ) WITHOUT ROWID;
+INSERT OR IGNORE INTO storage_accounts SELECT DISTINCT account, '0', '0' FROM storage_heads;
 CREATE TABLE IF NOT EXISTS storage_serials (
   account TEXT NOT NULL, serial TEXT NOT NULL, expiry INTEGER NOT NULL, PRIMARY KEY (account, serial)
 ) WITHOUT ROWID;
@@ -70,6 +74,8 @@ export interface Due {
 export interface HeldVoucher {
   readonly voucher: Voucher
   readonly signature: Uint8Array
+  /** Of the payer, for itself. */
+  readonly note: Uint8Array
 }
 
 /** RATE of typed-data.ts with the payer's signature: lets the operator take what it proved without the payer. */
@@ -170,9 +176,13 @@ const dueOf = (row: SqlRow): Due => ({
   notedIn: Number(row.noted_in),
   notedAt: Number(row.noted_at),
 })
-const heldOf = (row: SqlRow): HeldVoucher => ({ voucher: voucherSchema.decode(blob(row.voucher)), signature: blob(row.signature) })
+const heldOf = (row: SqlRow): HeldVoucher => ({
+  voucher: voucherSchema.decode(blob(row.voucher)),
+  signature: blob(row.signature),
+  note: row.note === null ? START : blob(row.note),
+})
 const START = new Uint8Array(0)
-/** Epochs whose served bytes are remembered: roots that take longer to become active say nothing of served bytes. */
+/** Epochs whose served bytes are remembered one by one; roots become active much sooner. */
 const SERVED_EPOCHS = 1024
 
 /** Opens the provider's tables, making them when they are missing. */
@@ -276,6 +286,8 @@ function claimTables(database: Database): Pick<Ledger, ClaimPart> {
   }
 }
 
+const VOUCHERS = 'SELECT * FROM storage_vouchers LEFT JOIN storage_voucher_notes USING (payer, channel)'
+
 type MoneyPart =
   | 'voucher'
   | 'vouchers'
@@ -291,16 +303,20 @@ type MoneyPart =
   | 'settleDues'
 function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
   const sql = {
-    one: database.prepare('SELECT * FROM storage_vouchers WHERE payer = ? AND channel = ?'),
-    of: database.prepare('SELECT * FROM storage_vouchers WHERE payer = ? ORDER BY channel'),
+    one: database.prepare(`${VOUCHERS} WHERE payer = ? AND channel = ?`),
+    of: database.prepare(`${VOUCHERS} WHERE payer = ? ORDER BY channel`),
     keep: database.prepare('INSERT OR REPLACE INTO storage_vouchers VALUES (?, ?, ?, ?, ?)'),
-    all: database.prepare('SELECT * FROM storage_vouchers ORDER BY payer, channel'),
+    keepNote: database.prepare('INSERT OR REPLACE INTO storage_voucher_notes VALUES (?, ?, ?)'),
+    all: database.prepare(`${VOUCHERS} ORDER BY payer, channel`),
     keepRate: database.prepare('INSERT OR REPLACE INTO storage_rates VALUES (?, ?, ?, ?, ?, ?)'),
     rates: database.prepare('SELECT * FROM storage_rates ORDER BY channel, unit'),
     meters: database.prepare('SELECT * FROM storage_accounts ORDER BY account'),
     keepMeter: database.prepare('INSERT OR REPLACE INTO storage_accounts VALUES (?, ?, ?)'),
     keepServed: database.prepare('INSERT OR REPLACE INTO storage_served VALUES (?, ?, ?)'),
-    forgetServed: database.prepare('DELETE FROM storage_served WHERE account = ? AND epoch < ?'),
+    // The newest before the horizon still says how much had been served by then.
+    forgetServed: database.prepare(
+      'DELETE FROM storage_served WHERE account = ? AND epoch < (SELECT max(epoch) FROM storage_served WHERE account = ? AND epoch <= ?)',
+    ),
     servedAt: database.prepare('SELECT served_bytes FROM storage_served WHERE account = ? AND epoch <= ? ORDER BY epoch DESC LIMIT 1'),
     dues: database.prepare('SELECT * FROM storage_settled_dues WHERE account = ? ORDER BY epoch'),
     addDue: database.prepare('INSERT OR IGNORE INTO storage_settled_dues VALUES (?, ?, ?, ?, ?)'),
@@ -312,8 +328,12 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
       return row === null ? null : heldOf(row)
     },
     vouchers: (payer) => sql.of.all(payer).map(heldOf),
-    keepVoucher({ voucher, signature }) {
-      sql.keep.run(voucher.payer, String(voucher.channelId), String(voucher.cumulative), voucherSchema.encode(voucher), signature)
+    keepVoucher({ voucher, signature, note }) {
+      const { payer, channelId, cumulative } = voucher
+      database.transaction(() => {
+        sql.keep.run(payer, String(channelId), String(cumulative), voucherSchema.encode(voucher), signature)
+        sql.keepNote.run(payer, String(channelId), note)
+      })
     },
     allVouchers: () => sql.all.all().map(heldOf),
     keepRate(payer, { channel, unit, numerator, denominator, signature }) {
@@ -334,7 +354,7 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
           sql.keepMeter.run(account, String(servedBytes), String(provenByteSeconds))
         for (const { account, servedBytes } of ended?.of ?? []) {
           sql.keepServed.run(account, ended?.epoch ?? 0, String(servedBytes))
-          sql.forgetServed.run(account, (ended?.epoch ?? 0) - SERVED_EPOCHS)
+          sql.forgetServed.run(account, account, (ended?.epoch ?? 0) - SERVED_EPOCHS)
         }
       })
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
+import { domainSeparator, escrowDomain, RATE, typedDataHash } from '../../../protocol/typed-data.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
 import type { ManifestEntry, StorageReply } from '../messages.ts'
 import {
@@ -49,12 +50,15 @@ test('the highest voucher counts, signed by the payer or its voucher key, and st
   await world.open()
   const payer = keyOf(1)
   const gateway = world.gateway(payer)
+  assert.equal(codeOf((await gateway.ask({ op: 'voucher', ...gateway.voucher(100n) })).reply), 'unpaid', 'nothing is behind it')
+  world.chain.available = 1n
   const send = async (cumulative: bigint, change = {}, by = gateway): Promise<StorageReply> =>
     (await gateway.ask({ op: 'voucher', ...by.voucher(cumulative, change) })).reply
   assert.deepEqual(await send(100n), { is: 'taken', cumulative: 100n })
   assert.deepEqual(await send(50n), { is: 'taken', cumulative: 100n })
   assert.equal(codeOf(await send(200n, { payee: payer.account })), 'invalid')
   assert.equal(codeOf(await send(200n, { net: 8 })), 'invalid')
+  assert.equal(codeOf(await send(200n, { channelId: 1n })), 'invalid')
   const session = keyOf(3)
   assert.equal(codeOf(await send(200n, { payer: payer.account }, world.gateway(session))), 'unauthorized')
   world.chain.sessions.add(`${payer.account}/${addressOf(session.secret)}/${SCOPE.voucher}`)
@@ -63,6 +67,7 @@ test('the highest voucher counts, signed by the payer or its voucher key, and st
   const provider = await world.open()
   const last = (await gateway.ask({ op: 'last-voucher', order: gateway.order('manage') })).reply
   assert(last.is === 'voucher' && last.voucher?.cumulative === 200n)
+  assert.deepEqual(last.note, Uint8Array.of(1, 2, 3))
   assert.equal(provider.promises().vouchers.length, 1)
 })
 
@@ -81,12 +86,43 @@ test('who leaves settled epochs unpaid is refused uploads, then reads, but may r
   const { owed, reasons } = await provider.status()
   assert.equal(owed, 360_000n)
   assert(reasons.some((reason) => reason.includes('vouchers are missing')))
-  // A promise without money behind it covers nothing.
+  // A promise covers as much as there is money behind it.
+  world.chain.available = 1n
   await gateway.ask({ op: 'voucher', ...gateway.voucher(owed) })
   assert.equal(await allowed(gateway, entry, 7), '')
   world.chain.available = owed
   await provider.upkeep()
   assert.equal(await allowed(gateway, entry, 8), 'put and get')
+})
+
+test('what an operator took by proof is paid, without any voucher', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  for (let n = 1; n <= 6; n += 1) {
+    provider.settled(epochOf(world) - 1, lines(world, BigInt(n) * 60_000n))
+    world.chain.redeemed = BigInt(n) * 60_000n
+    await nextEpoch(world)
+    await provider.upkeep()
+  }
+  assert.equal(await allowed(gateway, entry, 1), 'put and get')
+})
+
+test('a rate is of a unit that is counted here, and never below one that was signed before', async () => {
+  const { world, provider, gateway } = await withPiece()
+  const key = keyOf(1)
+  const [line] = lines(world, 0n)
+  assert(line !== undefined)
+  const separator = domainSeparator(crypto, escrowDomain(world.chain.chainId, world.chain.addresses.escrow))
+  const send = async (numerator: bigint, unit = line.unit): Promise<string> => {
+    const rate = { channel: line.channel, unit, numerator, denominator: 2n }
+    const signature = crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, RATE, rate))
+    return codeOf((await gateway.ask({ op: 'rate', order: gateway.order('manage'), ...rate, signature })).reply)
+  }
+  assert.deepEqual([await send(4n), await send(3n), await send(0n), await send(5n)], ['taken', 'invalid', 'invalid', 'taken'])
+  assert.equal(await send(4n, unitId(crypto, 'storage.promises')), 'invalid')
+  assert.deepEqual(
+    provider.promises().rates.map((rate) => rate.numerator),
+    [5n],
+  )
 })
 
 test('what no settlement proves is nobody’s debt, however long it was kept', async () => {
@@ -109,12 +145,19 @@ test('dues stay over a crash, and one that was told again is one', async () => {
   await provider.upkeep()
   world.disk.crash()
   const again = await world.open()
+  await nextEpoch(world)
+  await nextEpoch(world)
+  await again.upkeep()
+  const missed = async (): Promise<unknown> => {
+    const { owed, accounts } = await again.status()
+    return [owed, accounts[0]?.missedVouchers]
+  }
+  assert.deepEqual(await missed(), [60_000n, 1])
   again.settled(epoch, lines(world, 60_000n))
   await nextEpoch(world)
   await nextEpoch(world)
   await again.upkeep()
-  const { owed, accounts } = await again.status()
-  assert.deepEqual([owed, accounts[0]?.missedVouchers], [60_000n, 1])
+  assert.deepEqual(await missed(), [60_000n, 1])
   assert.equal(await allowed(gateway, entry, 1), 'get')
   await again.close()
 })
@@ -130,16 +173,20 @@ test('half of what was served beyond a GiB by the end of a settled epoch must be
   await provider.close()
   const again = await world.open()
   await again.upkeep()
-  await gateway.get(entry.pieceId, 0, 1000)
+  assert((await gateway.get(entry.pieceId, 0, 1000)) instanceof Uint8Array)
+  // A restart in the middle of the epoch forgets nothing of it.
+  await again.drain(new AbortController().signal)
+  await again.close()
+  const third = await world.open()
   await nextEpoch(world)
-  await again.upkeep()
-  await gateway.get(entry.pieceId, 0, 800)
-  again.settled(settledEpoch, [])
+  await third.upkeep()
+  assert((await gateway.get(entry.pieceId, 0, 800)) instanceof Uint8Array)
+  third.settled(settledEpoch, [])
   world.chain.available = 10_000n
   const missed = async (cumulative: bigint): Promise<number | undefined> => {
     await gateway.ask({ op: 'voucher', ...gateway.voucher(cumulative) })
-    await again.upkeep()
-    return (await again.status()).accounts[0]?.missedVouchers
+    await third.upkeep()
+    return (await third.status()).accounts[0]?.missedVouchers
   }
   await nextEpoch(world)
   await nextEpoch(world)

@@ -65,7 +65,7 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
 
   function begin(meter: Meter): Running {
     const channel = channelKey(crypto, meter.account, operator.account, asset, net, CHANNEL_ID)
-    const made = { ...meter, channel, changed: false, servedAtEnd: meter.servedBytes }
+    const made = { ...meter, channel, changed: false, servedAtEnd: ledger.servedAt(meter.account, Number.MAX_SAFE_INTEGER) }
     running.set(meter.account, made)
     return made
   }
@@ -78,18 +78,13 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
   }
 
   function paid(account: Account): bigint {
-    let sum = 0n
-    let available = chain.escrow(account, asset).available
-    for (const { voucher } of ledger.vouchers(account)) {
-      const channel = chain.channel(account, operator.account, asset, net, voucher.channelId)
-      const secured = (channel?.redeemed ?? 0n) + (channel?.earmark ?? 0n)
-      const open = voucher.cumulative > secured ? voucher.cumulative - secured : 0n
-      // Beyond the earmark a voucher draws on what the payer has at hand, once for all its channels.
-      const drawn = open < available ? open : available
-      available -= drawn
-      sum += voucher.cumulative - open + drawn
-    }
-    return sum
+    const channel = chain.channel(account, operator.account, asset, net, CHANNEL_ID)
+    const redeemed = channel?.redeemed ?? 0n
+    const promised = ledger.voucher(account, CHANNEL_ID)?.voucher.cumulative ?? 0n
+    // What was redeemed is paid whatever is promised: by proof, or with a voucher that another node of the operator holds.
+    if (promised <= redeemed) return redeemed
+    const covered = redeemed + (channel?.earmark ?? 0n) + chain.escrow(account, asset).available
+    return promised < covered ? promised : covered
   }
 
   function judge(account: Account): Standing {

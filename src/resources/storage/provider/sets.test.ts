@@ -113,6 +113,7 @@ test('a head is refused for pieces that are absent, foreign, of another size or 
     { provider: keyOf(5).account },
     { customer: keyOf(5).account },
     { expiresAt: 1 },
+    { expiresAt: Math.floor(world.runtime.clock.now() / 1000) + 20 * 86_400 },
     { expiresAt: 2 ** 39 },
   ]) {
     assert.equal(codeOf(await propose(gateway, gateway.head(2n, set, change), [mine])), 'invalid')

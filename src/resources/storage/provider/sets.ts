@@ -2,7 +2,16 @@
 import { isCairnError } from '../../../protocol/errors.ts'
 import { type Account, type Digest, digestOf } from '../../../protocol/ids.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
-import { buildSet, changeManifest, type DataSet, HEAD_SECONDS_MAX, headMatches, type ManifestChange, sameHead } from '../data-set.ts'
+import {
+  buildSet,
+  changeManifest,
+  type DataSet,
+  HEAD_SECONDS_MAX,
+  HEAD_SECONDS_MIN,
+  headMatches,
+  type ManifestChange,
+  sameHead,
+} from '../data-set.ts'
 import { MANIFEST_PAGE, type ManifestEntry, type SetHead, type StorageReply } from '../messages.ts'
 import { LIMIT, type ProviderContext, type Refused, refuse } from './context.ts'
 import type { HeadRow } from './ledger.ts'
@@ -79,7 +88,9 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     const seconds = Math.floor(at.now() / 1000)
     if (head.net !== options.net || head.setId !== idOf(account)) return refuse('invalid', 'the head is of another set')
     if (head.customer !== account || head.provider !== options.operator.account) return refuse('invalid', 'the head names others')
-    if (head.expiresAt <= seconds || head.expiresAt > seconds + HEAD_SECONDS_MAX) return refuse('invalid', 'a head is valid up to 35 days')
+    // Pieces stay for a month after it expires, in which nobody pays: heads that expire at once would be storage for nothing.
+    if (head.expiresAt < seconds + HEAD_SECONDS_MIN || head.expiresAt > seconds + HEAD_SECONDS_MAX)
+      return refuse('invalid', 'a head is valid for three to five weeks')
     if (!orders.signedBy(account, SCOPE.storage, at.headHash(head), signature)) {
       return refuse('unauthorized', 'the head is not signed by an active storage key of its account')
     }

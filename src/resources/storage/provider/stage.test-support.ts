@@ -209,7 +209,7 @@ function createCustomer(customer: Key, chain: ChainView, clock: FakeClock, netwo
         count: BigInt(entries.length),
         totalBytes: BigInt(set.totalBytes),
         version: 1n,
-        expiresAt: Math.floor(clock.now() / 1000) + 7 * 86_400,
+        expiresAt: Math.floor(clock.now() / 1000) + 30 * 86_400,
       }
       const signature = crypto.secp256k1.sign(key.secret, headHasher(crypto, chain.chainId)(head))
       const reply = await ask({

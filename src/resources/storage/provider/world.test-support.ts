@@ -13,7 +13,7 @@ import {
   account as toAccount,
 } from '../../../protocol/ids.ts'
 import { domainSeparator, escrowDomain, STORAGE_ORDER, storageDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
-import type { ChainView } from '../../../runtime/chain.ts'
+import { type ChainView, CONTRACT_NAMES } from '../../../runtime/chain.ts'
 import { createFakeDisk, createFakeRuntime, createInlineCompute } from '../../../runtime/fake/index.ts'
 import type { Duplex, Network } from '../../../runtime/index.ts'
 import { createNative } from '../../../runtime/real/compute/native.ts'
@@ -112,24 +112,13 @@ export interface TestChain extends ChainView {
   /** `epoch/verifier` → committed hash. */
   readonly nonces: Map<string, Digest>
   available: bigint
+  /** Of every channel; null while there is none. */
+  redeemed: bigint | null
 }
 
 function createTestChain(): TestChain {
   const zero = address('0x'.padEnd(42, '0'))
   const zeroAccount = toAccount('0x'.padEnd(42, '0'))
-  const names = [
-    'token',
-    'credits',
-    'escrow',
-    'networks',
-    'devices',
-    'staking',
-    'delegations',
-    'pointers',
-    'evidence',
-    'rewards',
-    'publisher',
-  ]
   const none = (): never => {
     throw new Error('not used by a provider')
   }
@@ -137,8 +126,9 @@ function createTestChain(): TestChain {
     sessions: new Set(),
     nonces: new Map(),
     available: 0n,
+    redeemed: null,
     chainId: 31337,
-    addresses: Object.fromEntries(names.map((name) => [name, zero])) as unknown as ChainView['addresses'],
+    addresses: Object.fromEntries(CONTRACT_NAMES.map((name) => [name, zero])) as unknown as ChainView['addresses'],
     head: () => null,
     freshAt: none,
     degraded: () => false,
@@ -164,7 +154,10 @@ function createTestChain(): TestChain {
     sessionActive(account, key, scope) {
       return this.sessions.has(`${account}/${key}/${scope}`)
     },
-    channel: () => null,
+    channel(payer, payee, of, net, channelId) {
+      const { redeemed } = this
+      return redeemed === null ? null : { payer, payee, asset: of, net, channelId, earmark: 0n, redeemed, closesAt: 0 }
+    },
     channelsOf: () => [],
     escrow() {
       return { available: this.available, thawing: 0n, earned: 0n }
@@ -335,15 +328,16 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
           count: BigInt(set.entries.length),
           totalBytes: BigInt(set.totalBytes),
           version,
-          expiresAt: Math.floor(runtime.clock.now() / 1000) + 86_400,
+          expiresAt: Math.floor(runtime.clock.now() / 1000) + 30 * 86_400,
           ...change,
         }
       },
       signHead: (head: SetHead) => crypto.secp256k1.sign(key.secret, hashHead(head)),
       voucher(cumulative: bigint, change: Partial<Voucher> = {}) {
-        const voucher: Voucher = { payer: account, payee: operator.account, asset, net: NET, channelId: 1n, cumulative, ...change }
+        const voucher: Voucher = { payer: account, payee: operator.account, asset, net: NET, channelId: 0n, cumulative, ...change }
         const separator = domainSeparator(crypto, escrowDomain(chain.chainId, chain.addresses.escrow))
-        return { voucher, signature: crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, VOUCHER, voucher)) }
+        const signature = crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, VOUCHER, voucher))
+        return { voucher, signature, note: Uint8Array.of(1, 2, 3) }
       },
     }
   }
