@@ -145,7 +145,7 @@ export async function openBooks(network: TestNetwork): Promise<Books> {
         () => {
           const db = new DatabaseSync(join(network.folder, 'gateway', 'state.db'), { readOnly: true })
           try {
-            const rows = db.prepare('SELECT payee, cumulative FROM pay_vouchers').all()
+            const rows = db.prepare('SELECT payee, cumulative FROM pay_signed').all()
             return new Map(rows.map((row) => [String(row['payee']), BigInt(String(row['cumulative']))]))
           } finally {
             db.close()

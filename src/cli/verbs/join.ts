@@ -10,7 +10,7 @@ import { orThrow } from '../../runtime/actions/action.ts'
 import { approve } from '../../runtime/actions/money.ts'
 import { registerDevice, updateEndpoint } from '../../runtime/actions/registry.ts'
 import { bondStake, unbondStake } from '../../runtime/actions/staking.ts'
-import type { ChainCall } from '../../runtime/chain.ts'
+import type { ChainCall, ChainSigner } from '../../runtime/chain.ts'
 import { encodeCall, openTxQueue, saveDeployment } from '../../runtime/real/chain/index.ts'
 import { drawPorts } from '../../runtime/real/ports.ts'
 import { present } from '../../std/assert.ts'
@@ -240,21 +240,29 @@ export async function exitNetwork(options: ExitOptions): Promise<Exit> {
       return 1
     }
     bar.step('starting the thaw of the stake')
-    const stake = view.stakeOf(signer.account, desk.network.id)
-    const others = view
-      .devices(desk.network.id)
-      .filter((row) => row.owner === signer.account && row.id !== device && row.status === 'active')
-    if (stake > 0n && others.length === 0) {
-      await orThrow('staking.unbond', unbondStake(signer, { net: desk.network.id, amount: stake }, { deadlineMs: SEND_MS }))
-    }
+    const unbonded = await thawStake(desk, signer, device)
     process.kill(status.pid, 'SIGTERM')
     bar.done()
-    if (options.json) printJson({ exited: true, device, unbonded: others.length === 0 ? stake : 0n })
-    else print(`the node has left; ${others.length === 0 ? `${cairn(stake)} CAIRN thaw` : 'the stake stays for the other devices'}`)
+    if (options.json) printJson({ exited: true, device, unbonded })
+    else print(`the node has left; ${unbonded > 0n ? `${cairn(unbonded)} CAIRN thaw` : 'the stake stays for the other devices'}`)
     return 0
   } finally {
     await desk.close()
   }
+}
+
+/** Whoever of an operator's nodes leaves last takes the stake along. What thaws now; wei of CAIRN. */
+async function thawStake(desk: ChainDesk, signer: ChainSigner, device: DeviceId): Promise<bigint> {
+  const { view } = desk.access
+  const { id: net } = desk.network
+  const amount = view.stakeOf(signer.account, net)
+  const others = view.devices(net).some((row) => row.owner === signer.account && row.id !== device && row.status === 'active')
+  if (amount === 0n || others) return 0n
+  const outcome = await unbondStake(signer, { net, amount }, { deadlineMs: SEND_MS })
+  // Two that leave in the same moment are both the last: the other one was faster.
+  if (outcome.is === 'reverted' && outcome.error === 'InsufficientStake') return 0n
+  await orThrow('staking.unbond', Promise.resolve(outcome))
+  return amount
 }
 
 /** Bytes that some customer's set still names when the time is over. */
