@@ -1,8 +1,9 @@
 /** What every published root must say: nobody's total shrinks, the honest are paid, cheaters are caught, an audit agrees. */
-import { type Digest, epoch as epochOf } from '../protocol/ids.ts'
+import { type DeviceId, type Digest, epoch as epochOf } from '../protocol/ids.ts'
 import { PPM } from '../protocol/units.ts'
 import { epochTimes } from '../resources/epoch-facts.ts'
 import { type Settlement, settlementSchema } from '../resources/evidence.ts'
+import { epochsToCatch, isOdd, SLOTS_PER_SET } from '../resources/storage/index.ts'
 import { audit } from '../roles/auditor/index.ts'
 import type { RootRow } from '../runtime/chain.ts'
 import { present } from '../std/assert.ts'
@@ -48,6 +49,9 @@ export interface RewardOptions {
 
 /** Sets smaller than this have so few leaves that even an old proof may be right. */
 const LEAST_BYTES = 24_000n
+/** Of few pieces half may be none; where it is a third at least, it is found within so many epochs. */
+const HALF = 'deletes-half'
+const THIRD_WITHIN = epochsToCatch({ numerator: 1n, denominator: 3n }, SLOTS_PER_SET)
 /** Blocks until a step shows on the chain. */
 const LAG_MS = 15_000
 /** Epochs of the book that may have been settled since the last look. */
@@ -83,6 +87,13 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
       const account = id.split(' ')[0] ?? ''
       if (!named.has(account)) violations.add(4, `${account} is gone from the totals`)
     }
+  }
+
+  /** What the gateway's newest set says is what was claimed a moment ago; while the gateway is down nobody knows. */
+  function lacksAThird(device: DeviceId): boolean {
+    const entries = network.gateway.backend?.store.metadata.segments.manifest(device) ?? []
+    const sum = (of: typeof entries): number => of.reduce((bytes, { size }) => bytes + size, 0)
+    return 3 * sum(entries.filter(({ pieceId }) => isOdd(pieceId))) >= sum(entries) && entries.length > 0
   }
 
   const times = (epoch: number) => {
@@ -137,9 +148,10 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
         if (sound && score < PPM && !idle) violations.add(6, `node ${node.index} scores ${score} in epoch ${epoch}: ${codes.join(', ')}`)
         return
       case 'cheat': {
-        const streak = score === PPM && bytes >= LEAST_BYTES ? (streaks.get(node.index) ?? 0) + 1 : 0
+        const counts = score === PPM && bytes >= LEAST_BYTES && (role.id !== HALF || lacksAThird(node.device.id))
+        const streak = counts ? (streaks.get(node.index) ?? 0) + 1 : 0
         streaks.set(node.index, streak)
-        if (streak >= role.caughtWithin)
+        if (streak >= Math.max(role.caughtWithin, role.id === HALF ? THIRD_WITHIN : 1))
           violations.add(7, `node ${node.index}, which ${role.id}, is paid for the ${streak}. epoch in a row`)
         return
       }

@@ -62,7 +62,8 @@ const RELAY_MS = 1_000
 const THROTTLE_MS = 4_000
 
 const flipped = (bytes: Uint8Array): Uint8Array => bytes.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
-const isOdd = (id: Digest): boolean => ((bytesOf(id).at(-1) ?? 0) & 1) === 1
+/** The half that `deletes-half` deletes. */
+export const isOdd = (id: Digest): boolean => ((bytesOf(id).at(-1) ?? 0) & 1) === 1
 
 /** The network as the cheater's honest half sees it: its replies to verifiers pass through `bend`. */
 function bentNetwork(network: Network, bend: (request: ProofRequest, reply: ProofReply) => Promise<ProofReply | null>): Network {

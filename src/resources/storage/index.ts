@@ -17,6 +17,7 @@ import { BYTE_SECOND, BYTE_SERVED, type StorageTerms, termsSchema } from './term
 import { admit, verify } from './verify.ts'
 
 export { SLOTS_PER_SET } from './challenge.ts'
+export { epochsToCatch, isOdd } from './faults.ts'
 export { createKernel, createLeafHashing, type Kernel } from './kernel/index.ts'
 export type { StorageKind } from './kind.ts'
 export { LOCAL_REDUNDANCY, type Redundancy } from './layout.ts'
