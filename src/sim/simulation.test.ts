@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ALL_FAULTS, type FaultRates, MUTANTS, type Mutant, NO_FAULTS, type Role, replayOf, runSimulations, simulate } from './index.ts'
 
-const SEEDS = Number(process.env['CAIRN_SIM_SEEDS'] ?? 2)
+const SEEDS = Number(process.env['CAIRN_SIM_SEEDS'] ?? 1)
 const NODES = Number(process.env['CAIRN_SIM_NODES'] ?? 12)
 const EPOCHS = Number(process.env['CAIRN_SIM_EPOCHS'] ?? 6)
 
