@@ -249,11 +249,11 @@ async function everything(): Promise<void> {
   await step('types (tsc)', () => tool('typescript/bin/tsc'))
   await step('format and lint (biome)', () => tool('@biomejs/biome/bin/biome', 'ci'))
   // Solidity compiles on one core for minutes, while the first of the tests leave one.
-  const others = new AbortController()
   const contracts = inBackground(async () => {
     await step('contracts (forge)', testContracts)
     await step('contracts (EDR)', testContractsAgain)
   })
+  const others = new AbortController()
   const simulation = inBackground(async () => {
     await contracts.done
     await step('simulation', () => simulateSeeds(others.signal))

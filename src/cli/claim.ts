@@ -2,6 +2,7 @@
 import { open, readFile, rm, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CairnError } from '../protocol/errors.ts'
+import { codeOf } from '../runtime/real/errno.ts'
 
 export type Claim =
   | { readonly is: 'ours'; release(): Promise<void> }
@@ -87,5 +88,3 @@ export function isAlive(pid: number): boolean {
     return codeOf(error) === 'EPERM'
   }
 }
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : null)

@@ -11,10 +11,13 @@ export interface VoucherBody {
   readonly cumulative: bigint
 }
 
+/** Room for what a voucher pays in a handful of units, and a signature. */
+export const NOTE_BYTES_MAX = 512
+
 export interface SignedVoucher {
   readonly voucher: VoucherBody
   readonly signature: Uint8Array
-  /** The payer's own note of what the voucher pays, kept for it by the payee and shown when it asks; up to 512 bytes. */
+  /** The payer's own note of what the voucher pays, kept for it by the payee and shown when it asks; up to NOTE_BYTES_MAX. */
   readonly note: Uint8Array
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
 import { chainFiles, startAnvil } from '../../runtime/real/chain/index.ts'
+import { codeOf } from '../../runtime/real/errno.ts'
 import { createClock, createLog } from '../../runtime/real/index.ts'
 import { isAlive } from '../claim.ts'
 import { type Child, startChild } from '../up/children.ts'
@@ -56,7 +57,7 @@ export async function borrowChain(folder: string, plan: Plan): Promise<ChainCopy
     return { url: chain.url, stop }
   } catch (error) {
     await rm(scratch, { recursive: true, force: true })
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    if (codeOf(error) !== 'ENOENT') throw error
     const fix = 'run `cairn up` on it, or name another with --data'
     throw new CairnError('CONFIG', { what: folder, why: 'it has no chain', fix }, { cause: error })
   }

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import type { ProtocolId } from '../../protocol/ids.ts'
 import { schema, wire } from '../../protocol/schema.ts'
+import { NOTE_BYTES_MAX } from '../payees.ts'
 import { FRAME_BYTES } from './layout.ts'
 
 /** Pieces in and out, data sets, vouchers: between gateways and providers. */
@@ -55,9 +56,6 @@ const voucher = z.strictObject({
   channelId: wire.bigint(64),
   cumulative: wire.bigint(128),
 })
-
-/** See `SignedVoucher.note`. */
-const NOTE_BYTES_MAX = 512
 
 export const storageRequest = schema(
   'storage request',

@@ -11,7 +11,7 @@ import { channelKey, type OwnerLine, unitId } from '../../protocol/rewards.ts'
 import { schema, wire } from '../../protocol/schema.ts'
 import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
 import { type Credits, credits, priceOf, type Rate } from '../../protocol/units.ts'
-import type { SignedRate, SignedVoucher, VoucherBody } from '../../resources/payees.ts'
+import { NOTE_BYTES_MAX, type SignedRate, type SignedVoucher, type VoucherBody } from '../../resources/payees.ts'
 import type { Database } from '../../runtime/index.ts'
 import { concat, equalBytes, toHex, utf8 } from '../../std/bytes.ts'
 
@@ -39,7 +39,7 @@ export interface PayBook {
 
 /** What a voucher pays beside what is proven. A resource has a handful of units. */
 const servedSchema = schema('served units', 400, wire.list(z.strictObject({ unit: wire.text(64), amount: wire.bigint(128) }), 4))
-const noteSchema = schema('voucher note', 512, z.strictObject({ served: wire.bytes(0, 400), signature: wire.bytes(65, 65) }))
+const noteSchema = schema('voucher note', NOTE_BYTES_MAX, z.strictObject({ served: wire.bytes(0, 400), signature: wire.bytes(65, 65) }))
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS pay_signed (payee TEXT PRIMARY KEY, cumulative TEXT NOT NULL, signature BLOB NOT NULL, note BLOB NOT NULL) STRICT, WITHOUT ROWID;

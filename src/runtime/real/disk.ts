@@ -4,13 +4,10 @@ import { CairnError, isCairnError } from '../../protocol/errors.ts'
 import { assert } from '../../std/assert.ts'
 import { checkPath, isReplacement, REPLACEMENT } from '../disk-path.ts'
 import type { Disk, DiskFile } from '../index.ts'
+import { codeOf } from './errno.ts'
 
 /** Buffers that one `pwritev` takes: IOV_MAX on Linux and macOS. */
 const PARTS_PER_WRITE = 1024
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
-}
 
 async function freeBytesOf(folder: string): Promise<number> {
   const stats = await statfs(folder)

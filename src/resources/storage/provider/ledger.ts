@@ -121,7 +121,6 @@ export interface Ledger {
   isNamed(setId: Digest, piece: Digest): boolean
 
   voucher(payer: Account, channel: bigint): HeldVoucher | null
-  vouchers(payer: Account): readonly HeldVoucher[]
   /** All of all payers, for redemption. */
   allVouchers(): readonly HeldVoucher[]
   keepVoucher(held: HeldVoucher): void
@@ -290,7 +289,6 @@ const VOUCHERS = 'SELECT * FROM storage_vouchers LEFT JOIN storage_voucher_notes
 
 type MoneyPart =
   | 'voucher'
-  | 'vouchers'
   | 'allVouchers'
   | 'keepVoucher'
   | 'keepRate'
@@ -304,7 +302,6 @@ type MoneyPart =
 function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
   const sql = {
     one: database.prepare(`${VOUCHERS} WHERE payer = ? AND channel = ?`),
-    of: database.prepare(`${VOUCHERS} WHERE payer = ? ORDER BY channel`),
     keep: database.prepare('INSERT OR REPLACE INTO storage_vouchers VALUES (?, ?, ?, ?, ?)'),
     keepNote: database.prepare('INSERT OR REPLACE INTO storage_voucher_notes VALUES (?, ?, ?)'),
     all: database.prepare(`${VOUCHERS} ORDER BY payer, channel`),
@@ -327,7 +324,6 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
       const row = sql.one.get(payer, String(channel))
       return row === null ? null : heldOf(row)
     },
-    vouchers: (payer) => sql.of.all(payer).map(heldOf),
     keepVoucher({ voucher, signature, note }) {
       const { payer, channelId, cumulative } = voucher
       database.transaction(() => {

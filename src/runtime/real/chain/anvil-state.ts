@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CairnError } from '../../../protocol/errors.ts'
+import { codeOf } from '../errno.ts'
 
 /** What a local chain's folder holds; `anvil-keeper.ts` says how the two files make one chain. */
 export interface ChainFiles {
@@ -26,7 +27,7 @@ export async function bytesAt(path: string): Promise<Buffer | null> {
   try {
     return await readFile(path)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (codeOf(error) === 'ENOENT') return null
     throw new CairnError('DISK', { path, why: String(error) }, { cause: error })
   }
 }
