@@ -5,11 +5,11 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {INetworkRegistry} from "./interfaces/INetworkRegistry.sol";
 import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
+import {MerklePath} from "./libraries/MerklePath.sol";
 import {RewardLeaf} from "./libraries/RewardLeaf.sol";
 
 /// @title Pays rewards by cumulative Merkle roots.
@@ -44,9 +44,30 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         address current;
     }
 
-    mapping(bytes32 potKey => Pot) private _pots;
+    /// @dev A pot in two slots: a claim touches the first alone, a publication mostly the second. 104 bits are twenty
+    /// trillion tokens of 18 decimals; `fund` refuses more, and nothing else here exceeds what was funded.
+    /// @param opened Index and one of the newest root that was claimed from. An active root stays what it is until it is
+    /// overwritten, and its total is in `allocated`; so further claims from it need not read its state.
+    struct Books {
+        uint104 claimed;
+        uint104 allocated;
+        uint40 opened;
+        uint104 funded;
+        uint32 published;
+        uint32 lastEpoch;
+        uint40 dueAt;
+    }
+
+    /// @param selfUntil Before this second the payout address is the account itself: no change was waiting PAYOUT_DELAY
+    /// earlier, and one that came since does not count yet.
+    struct Account {
+        uint128 claimed;
+        uint40 selfUntil;
+    }
+
+    mapping(bytes32 potKey => Books) private _pots;
     mapping(bytes32 potKey => mapping(uint256 slot => Root)) private _roots;
-    mapping(bytes32 potKey => mapping(address account => uint128)) private _claimed;
+    mapping(bytes32 potKey => mapping(address account => Account)) private _accounts;
     mapping(address account => Payout) private _payouts;
 
     constructor(INetworkRegistry registry_, address guardian_, address disputes_, IStaking staking_) {
@@ -65,7 +86,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
         uint128 received = (token.balanceOf(address(this)) - before).toUint128();
         if (received == 0) revert ZeroAmount();
-        _pots[_potKey(net, asset)].funded += received;
+        Books storage p = _pots[_potKey(net, asset)];
+        p.funded = (uint256(p.funded) + received).toUint104();
         emit Funded(net, asset, msg.sender, received);
     }
 
@@ -133,14 +155,12 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external nonReentrant returns (uint128 paid) {
         bytes32 key = _potKey(net, asset);
-        (bytes32 root, uint128 total) = _active(key, index);
+        bytes32 root = _open(key, index);
         bytes32 leaf = RewardLeaf.leaf(net, asset, account, cumulative, detailRoot);
-        if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert BadProof();
-        paid = _owed(key, account, cumulative);
+        if (MerklePath.rootOf(leaf, proof) != root) revert BadProof();
+        paid = _grant(key, account, cumulative);
         if (paid == 0) revert NothingToClaim();
-        _book(key, total, paid);
-        _claimed[key][account] = cumulative;
-        _pay(net, asset, index, account, paid);
+        _pay(net, asset, index, account, _payout(key, account), paid);
     }
 
     /// @notice The same for many accounts of one root. Accounts that have nothing to claim are passed over, so that a
@@ -151,17 +171,15 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         returns (uint128 paid)
     {
         bytes32 key = _potKey(net, asset);
-        (bytes32 root, uint128 total) = _active(key, index);
+        bytes32 root = _open(key, index);
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata c = claims[i];
             bytes32 leaf = RewardLeaf.leaf(net, asset, c.account, c.cumulative, c.detailRoot);
-            if (!MerkleProof.verifyCalldata(c.proof, root, leaf)) revert BadProof();
-            uint128 amount = _owed(key, c.account, c.cumulative);
+            if (MerklePath.rootOf(leaf, c.proof) != root) revert BadProof();
+            uint128 amount = _grant(key, c.account, c.cumulative);
             if (amount == 0) continue;
-            _book(key, total, amount);
             paid += amount;
-            _claimed[key][c.account] = c.cumulative;
-            _pay(net, asset, index, c.account, amount);
+            _pay(net, asset, index, c.account, _payout(key, c.account), amount);
         }
     }
 
@@ -185,7 +203,8 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
 
     /// @inheritdoc IRewardsDistributor
     function pot(uint32 net, address asset) external view returns (Pot memory) {
-        return _pots[_potKey(net, asset)];
+        Books storage p = _pots[_potKey(net, asset)];
+        return Pot(p.claimed, p.allocated, p.funded, p.published, p.lastEpoch, p.dueAt);
     }
 
     /// @inheritdoc IRewardsDistributor
@@ -198,7 +217,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
 
     /// @inheritdoc IRewardsDistributor
     function claimedOf(uint32 net, address asset, address account) external view returns (uint128) {
-        return _claimed[_potKey(net, asset)][account];
+        return _accounts[_potKey(net, asset)][account].claimed;
     }
 
     /// @inheritdoc IRewardsDistributor
@@ -226,7 +245,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         if (msg.sender != publisher) revert NotPublisher(msg.sender);
         if (r.epoch >= nowEpoch) revert EpochNotOver(r.epoch);
         bytes32 key = _potKey(net, asset);
-        Pot storage p = _pots[key];
+        Books storage p = _pots[key];
         r.index = p.published;
         if (r.index != 0) {
             if (r.epoch <= p.lastEpoch) revert StaleEpoch(r.epoch, p.lastEpoch);
@@ -247,7 +266,7 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
 
     /// @dev Walks back over at most the ring to the last activated total. Challenge windows span at most six intervals,
     /// so in quiet times the walk ends after one or two roots.
-    function _history(bytes32 key, Pot storage p, uint32 index) private view returns (uint128 floor, bool vetoLimit) {
+    function _history(bytes32 key, Books storage p, uint32 index) private view returns (uint128 floor, bool vetoLimit) {
         uint256 depth = index < RING ? index : RING;
         uint256 vetoes = 0;
         bool inARow = true;
@@ -262,13 +281,15 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
     }
 
     /// @dev Makes room in the ring. A pending occupant stays: otherwise publishing fast could push a root out before
-    /// anyone was able to claim from it.
-    function _retire(bytes32 key, Pot storage p, uint32 index) private {
+    /// anyone was able to claim from it. An opened one is closed, or its claims would be paid by what overwrites it.
+    function _retire(bytes32 key, Books storage p, uint32 index) private {
         if (index < RING) return;
         Root storage r = _roots[key][index % RING];
         State state = _stateOf(r);
         if (state == State.Pending) revert SlotBusy(r.index);
-        if (state == State.Active && r.total > p.allocated) p.allocated = r.total;
+        if (state != State.Active) return;
+        _allocate(p, r.total);
+        if (p.opened == uint40(r.index) + 1) p.opened = 0;
     }
 
     function _pending(bytes32 key, uint32 index) private view returns (Root storage r) {
@@ -297,32 +318,49 @@ contract RewardsDistributor is IRewardsDistributor, ReentrancyGuardTransient {
         if (activeAt > r.activeAt) r.activeAt = activeAt;
     }
 
-    function _active(bytes32 key, uint32 index) private view returns (bytes32 root, uint128 total) {
+    /// @dev The root of an active publication, whose total is allocated from then on.
+    function _open(bytes32 key, uint32 index) private returns (bytes32) {
+        Books storage p = _pots[key];
         Root storage r = _roots[key][index % RING];
-        if (r.index != index || _stateOf(r) != State.Active) revert NotActive(index);
-        return (r.root, r.total);
-    }
-
-    function _owed(bytes32 key, address account, uint128 cumulative) private view returns (uint128) {
-        uint128 before = _claimed[key][account];
-        return cumulative > before ? cumulative - before : 0;
-    }
-
-    /// @dev The pot's total over everybody bounds what a root with inflated leaves can take.
-    function _book(bytes32 key, uint128 total, uint128 amount) private {
-        Pot storage p = _pots[key];
-        uint128 allocated = p.allocated;
-        if (total > allocated) {
-            allocated = total;
-            p.allocated = total;
+        uint40 opened = p.opened;
+        if (opened != uint40(index) + 1) {
+            if (r.index != index || _stateOf(r) != State.Active) revert NotActive(index);
+            _allocate(p, r.total);
+            if (index >= opened) p.opened = uint40(index) + 1;
         }
+        return r.root;
+    }
+
+    /// @dev The pot's total over everybody bounds what a root with inflated leaves can take. A root's total was at most
+    /// what was funded, so it fits.
+    function _allocate(Books storage p, uint128 total) private {
+        if (total > p.allocated) p.allocated = uint104(total);
+    }
+
+    /// @dev Books for an account what a leaf grants it beyond what it got before; 0 when that is nothing.
+    function _grant(bytes32 key, address account, uint128 cumulative) private returns (uint128 amount) {
+        Account storage a = _accounts[key][account];
+        uint128 before = a.claimed;
+        if (cumulative <= before) return 0;
+        amount = cumulative - before;
+        Books storage p = _pots[key];
+        uint128 allocated = p.allocated;
         uint128 claimed = p.claimed + amount;
         if (claimed > allocated) revert ExceedsAllocation(claimed, allocated);
-        p.claimed = claimed;
+        p.claimed = uint104(claimed); // claimed ≤ allocated
+        a.claimed = cumulative;
     }
 
-    function _pay(uint32 net, address asset, uint32 index, address account, uint128 amount) private {
-        address payout = payoutOf(account);
+    /// @dev payoutOf, which is looked up again only when a change could have come into force.
+    function _payout(bytes32 key, address account) private returns (address payout) {
+        Account storage a = _accounts[key][account];
+        if (block.timestamp < a.selfUntil) return account;
+        payout = payoutOf(account);
+        if (payout != account || block.timestamp < _payouts[account].effectiveAt) return payout;
+        a.selfUntil = uint40(block.timestamp) + PAYOUT_DELAY;
+    }
+
+    function _pay(uint32 net, address asset, uint32 index, address account, address payout, uint128 amount) private {
         emit Claimed(net, asset, account, payout, amount, index);
         if (payout != address(staking)) return IERC20(asset).safeTransfer(payout, amount);
         // Staking only knows CAIRN; what is paid in another asset has no delegators.

@@ -13,10 +13,9 @@ interface IRewardsDistributor {
         Rejected
     }
 
-    /// @dev A claim touches the first slot only, a publication mostly the second.
     /// @param claimed Paid out so far; never above `allocated`.
     /// @param allocated Highest total of an activated root that was touched; never above `funded`.
-    /// @param funded Received so far.
+    /// @param funded Received so far, below 2^104.
     /// @param published Publications so far, which is the index of the next one.
     /// @param lastEpoch Epoch of the last publication.
     /// @param dueAt Unix seconds at which the next root is due: an interval after the last one was due, or came if that was later.

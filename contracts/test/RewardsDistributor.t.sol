@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {IRewardsDistributor as I} from "../interfaces/IRewardsDistributor.sol";
 import {INetworkRegistry} from "../interfaces/INetworkRegistry.sol";
 import {IRootPublisher} from "../interfaces/IRootPublisher.sol";
 import {RewardLeaf} from "../libraries/RewardLeaf.sol";
+import {MerklePath} from "../libraries/MerklePath.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
+
+/// @notice More tokens than anybody can hold.
+contract Big {
+    mapping(address => uint256) public balanceOf;
+
+    function transferFrom(address, address to, uint256 amount) external returns (bool) {
+        balanceOf[to] += amount;
+        return true;
+    }
+}
 
 /// @notice Roots and claims. The network's publisher is the test itself; RootPublisher has its tests below.
 contract RewardsDistributorTest is World {
@@ -356,6 +368,109 @@ contract RewardsDistributorTest is World {
         assertEq(distributor.payoutOf(alice), alice, "itself again");
     }
 
+    /// @dev A claim looks the payout up again only when a change could count: never too late, and at the very second.
+    function test_AClaimAfterAnotherStillFindsTheNewPayout() public {
+        address cold = address(0xC01D);
+        _publishTree(10e18, 20e18);
+        _activate();
+        uint256 looked = block.timestamp;
+        _claimAlice(0, 10e18, 20e18);
+        vm.prank(alice);
+        distributor.setPayout(cold); // in force 3 days after the look
+        vm.warp(looked + 1 days);
+        distributor.publish(net, asset, registry.currentEpoch(net) - 1, Trees.root(_tree(20e18, 20e18)), 40e18, "data");
+        vm.warp(looked + 2 days);
+        distributor.publish(net, asset, registry.currentEpoch(net) - 1, Trees.root(_tree(30e18, 20e18)), 50e18, "data");
+        vm.warp(looked + 3 days - 1);
+        _claimAlice(1, 20e18, 20e18);
+        assertEq(token.balanceOf(alice), 20e18, "not yet");
+        vm.warp(looked + 3 days);
+        _claimAlice(2, 30e18, 20e18);
+        assertEq(token.balanceOf(cold), 10e18, "at that second");
+    }
+
+    /// @dev A claim while a change waits must not remember the address that is about to change.
+    function test_AClaimBeforeThePayoutMovesRemembersNothing() public {
+        address cold = address(0xC01D);
+        _publishTree(10e18, 20e18);
+        _publishTree(20e18, 20e18);
+        _activate();
+        vm.prank(alice);
+        distributor.setPayout(cold);
+        uint256 set = block.timestamp;
+        vm.warp(set + 2 days);
+        _claimAlice(0, 10e18, 20e18);
+        vm.warp(set + 3 days);
+        _claimAlice(1, 20e18, 20e18);
+        assertEq(token.balanceOf(cold), 10e18, "the new one");
+        vm.prank(alice);
+        distributor.setPayout(address(0));
+        vm.warp(set + 6 days);
+        _publishTree(30e18, 20e18);
+        _activate();
+        _claimAlice(2, 30e18, 20e18);
+        assertEq(token.balanceOf(alice), 20e18, "itself again");
+        vm.prank(alice);
+        distributor.setPayout(cold);
+        _publishTree(40e18, 20e18);
+        _activate();
+        _activate();
+        _claimAlice(3, 40e18, 20e18);
+        assertEq(token.balanceOf(cold), 20e18, "and the new one again");
+    }
+
+    /// @dev The root that was claimed from last is not asked for its state again; one in its slot must be.
+    function test_AnOverwrittenRootPaysNothingThoughItWasOpened() public {
+        _publishTree(1e18, 1e18);
+        _activate();
+        _claimAlice(0, 1e18, 1e18);
+        for (uint128 i = 2; i <= 9; ++i) {
+            _publishTree(i * 1e18, i * 1e18);
+        }
+        bytes32[] memory proof = Trees.proof(_tree(9e18, 9e18), 0);
+        for (uint32 index = 0; index <= 8; index += 8) {
+            vm.expectRevert(abi.encodeWithSelector(I.NotActive.selector, index));
+            distributor.claim(net, asset, index, alice, 9e18, "detail", proof);
+        }
+        _activate();
+        vm.expectRevert(abi.encodeWithSelector(I.NotActive.selector, uint32(0)));
+        distributor.claim(net, asset, 0, alice, 9e18, "detail", proof);
+        distributor.claim(net, asset, 8, alice, 9e18, "detail", proof);
+    }
+
+    function test_ClaimsFromOldAndNewRootsInAnyOrder() public {
+        _publishTree(1e18, 1e18);
+        _publishTree(2e18, 3e18);
+        _publishTree(4e18, 6e18);
+        _activate();
+        _claimAlice(1, 2e18, 3e18);
+        assertEq(distributor.pot(net, asset).allocated, 5e18, "of the one that was claimed from");
+        bytes32[] memory proof = Trees.proof(_tree(1e18, 1e18), 1);
+        assertEq(distributor.claim(net, asset, 0, bob, 1e18, "detail", proof), 1e18, "an older one");
+        assertEq(distributor.pot(net, asset).allocated, 5e18, "does not lower it");
+        _claimAlice(2, 4e18, 6e18);
+        proof = Trees.proof(_tree(2e18, 3e18), 1);
+        assertEq(distributor.claim(net, asset, 1, bob, 3e18, "detail", proof), 2e18, "the one between");
+        vm.expectRevert(abi.encodeWithSelector(I.NotActive.selector, uint32(3)));
+        distributor.claim(net, asset, 3, bob, 3e18, "detail", proof);
+    }
+
+    /// @dev What a pot's first slot cannot count must not come in.
+    function test_APotTakesWhatItCanCountAndNoMore() public {
+        Big big = new Big();
+        uint128 most = type(uint104).max;
+        distributor.fund(net, address(big), most);
+        assertEq(distributor.pot(net, address(big)).funded, most, "the most");
+        vm.expectRevert(
+            abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 104, uint256(most) + 1)
+        );
+        distributor.fund(net, address(big), 1);
+    }
+
+    function testFuzz_PathsAreOpenZeppelins(bytes32 leaf, bytes32[] calldata proof) public pure {
+        assertEq(MerklePath.rootOf(leaf, proof), MerkleProof.processProofCalldata(proof, leaf), "root");
+    }
+
     function test_FundingRefusesNothing() public {
         vm.expectRevert(I.ZeroAmount.selector);
         distributor.fund(net, asset, 0);
@@ -391,7 +506,31 @@ contract RewardsDistributorTest is World {
         _publish(root, 40e18);
         _activate();
         distributor.claim(net, asset, 2, alice, 30e18, "detail", path);
+        gate("RewardsDistributor", "repeated claim, a root's first", lastGas(), 78_000);
+    }
+
+    /// What nearly every claim costs: somebody has claimed from this root, and the account not long ago.
+    function test_GasOfARepeatedClaim() public {
+        for (uint128 i = 1; i <= 2; ++i) {
+            bytes32[] memory leaves = _tree(i * 10e18, i * 20e18);
+            (bytes32 root, bytes32[] memory above) = Trees.deep(Trees.root(leaves), 19);
+            uint32 index = _publish(root, i * 30e18);
+            _activate();
+            bytes32[] memory path = _below(leaves[0], above);
+            distributor.claim(net, asset, index, bob, i * 20e18, "detail", path);
+            path = _below(leaves[1], above);
+            distributor.claim(net, asset, index, alice, i * 10e18, "detail", path);
+        }
         gate("RewardsDistributor", "repeated claim", lastGas(), 78_000);
+        assertEq(token.balanceOf(alice), 20e18, "paid");
+    }
+
+    function _below(bytes32 sibling, bytes32[] memory above) private pure returns (bytes32[] memory path) {
+        path = new bytes32[](above.length + 1);
+        path[0] = sibling;
+        for (uint256 i = 0; i < above.length; ++i) {
+            path[i + 1] = above[i];
+        }
     }
 }
 
@@ -481,7 +620,7 @@ contract RootPublisherTest is World {
             IRootPublisher.RootMessage memory m = _message();
             bytes memory signature = signatureOf(VERIFIER_KEY, publisher.digestOf(m));
             publisher.publish(m, signature);
-            if (i == 11) gate("RootPublisher", "a signed root", lastGas(), 80_000);
+            if (i == 11) gate("RootPublisher", "a signed root", lastGas(), 80_500);
             vm.warp(block.timestamp + 1 days);
         }
     }
