@@ -122,7 +122,7 @@ contract Emissions is IEmissions {
             Share storage share = _shares[period][net];
             if (share.counted || !REGISTRY.isActive(net)) continue;
             share.counted = true;
-            (uint128 fees,) = ESCROW.fees(net, period);
+            (uint128 fees,,) = ESCROW.fees(net, period);
             sum += fees;
             emit FeesCounted(net, period, fees);
         }
@@ -302,7 +302,7 @@ contract Emissions is IEmissions {
         Period storage p = _periods[period];
         uint128 price = p.price;
         if (price == 0 || !_shares[period][net].counted) return 0;
-        (uint128 fees,) = ESCROW.fees(net, period);
+        (uint128 fees,,) = ESCROW.fees(net, period);
         if (fees == 0) return 0;
         (, uint128 pool,) = split(period);
         uint256 value = Math.mulDiv(fees, _SCALE, price);

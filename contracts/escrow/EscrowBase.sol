@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICredits} from "../interfaces/ICredits.sol";
 import {IDelegations} from "../interfaces/IDelegations.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
@@ -15,6 +16,8 @@ import {EscrowChecks} from "./EscrowChecks.sol";
 /// @dev The guard is on everything that calls a token, because a deposit is booked by the balance's difference and one
 /// inside another would count twice. What only moves book entries calls no one but the registries and needs none.
 abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
+    using SafeCast for uint256;
+
     /// @notice How long money takes to leave, and an earmark to return: the payee's time to redeem.
     uint40 public constant THAW = 7 days;
     /// @notice 1 % of every credits payment is burned. It is nobody's and cannot be changed.
@@ -37,10 +40,15 @@ abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
     bytes32 private immutable _DOMAIN;
     uint256 private immutable _CHAIN_ID;
 
-    /// @dev `burned` catches up with `counted` by burnFees, so that a redemption writes one slot and calls no token.
+    /// @dev What payments in credits on one network left in one period, all in one slot, so that a payment writes one and
+    /// calls nobody: `burned` catches up with `counted` by burnFees, and the recipient's account with `network` by
+    /// collectFees. 80 bits of µcredits are twelve trillion dollars of fees in a day.
+    /// @param rate The network's fee in bps and one, as it was at the period's first payment; 0 before that.
     struct FeeBook {
-        uint128 counted;
-        uint128 burned;
+        uint80 counted;
+        uint80 burned;
+        uint80 network;
+        uint16 rate;
     }
 
     mapping(address owner => mapping(address asset => Account)) private _accounts;
@@ -109,17 +117,41 @@ abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
     /// the network's is at most the total.
     function _settle(address payee, address asset, uint32 net, uint128 total) internal {
         if (total == 0) return;
-        (uint16 feeBps, address recipient) = REGISTRY.feeOf(net);
-        uint128 networkFee;
-        if (recipient != address(0)) networkFee = _feeOn(total, Math.min(feeBps, MAX_NETWORK_FEE_BPS));
-        uint128 protocolFee;
-        if (asset == address(CREDITS)) {
-            protocolFee = uint128(Math.min(_feeOn(total, PROTOCOL_FEE_BPS), total - networkFee));
-            _fees[net][currentPeriod()].counted += protocolFee;
-        }
+        (uint128 networkFee, uint128 protocolFee) =
+            asset == address(CREDITS) ? _creditFees(net, total) : (_foreignFee(asset, net, total), 0);
         _books(payee, asset).earned += total - networkFee - protocolFee;
-        if (networkFee != 0) _books(recipient, asset).earned += networkFee;
         emit Settled(payee, asset, net, total, networkFee, protocolFee);
+    }
+
+    /// @dev The registry is asked once a period: its fees change weeks after they are proposed, and so at midnight here.
+    function _creditFees(uint32 net, uint128 total) private returns (uint128 networkFee, uint128 protocolFee) {
+        FeeBook storage book = _fees[net][currentPeriod()];
+        (uint80 burned, uint16 rate) = (book.burned, book.rate);
+        if (rate == 0) {
+            (uint16 bps,) = _feeOf(net);
+            rate = bps + 1;
+        }
+        networkFee = _feeOn(total, rate - 1);
+        protocolFee = uint128(Math.min(_feeOn(total, PROTOCOL_FEE_BPS), total - networkFee));
+        uint80 counted = (uint256(book.counted) + protocolFee).toUint80();
+        uint80 network = (uint256(book.network) + networkFee).toUint80();
+        // Side by side they are one write.
+        book.counted = counted;
+        book.burned = burned;
+        book.network = network;
+        book.rate = rate;
+    }
+
+    /// @dev Other assets pay the network alone, and at once: their books have no day.
+    function _foreignFee(address asset, uint32 net, uint128 total) private returns (uint128 fee) {
+        (uint16 bps, address recipient) = _feeOf(net);
+        fee = _feeOn(total, bps);
+        if (fee != 0) _books(recipient, asset).earned += fee;
+    }
+
+    function _feeOf(uint32 net) private view returns (uint16 bps, address recipient) {
+        (bps, recipient) = REGISTRY.feeOf(net);
+        bps = recipient == address(0) ? 0 : uint16(Math.min(bps, MAX_NETWORK_FEE_BPS));
     }
 
     /// @dev Rounded up; at most `total` for any bps ≤ BPS, so it fits.
@@ -149,11 +181,28 @@ abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
     /// @return amount µcredits burned; 0 when there is nothing to burn.
     function burnFees(uint32 net, uint32 period) external nonReentrant returns (uint128 amount) {
         FeeBook storage book = _fees[net][period];
-        amount = book.counted - book.burned;
+        uint80 counted = book.counted;
+        amount = counted - book.burned;
         if (amount == 0) return 0;
-        book.burned = book.counted;
+        book.burned = counted;
         emit FeesBurned(net, period, amount);
         CREDITS.burn(amount);
+    }
+
+    /// @notice Credits a network's own fees of some periods to the account of its fee recipient of now. Anyone may call it.
+    /// @dev Without a recipient they stay where they are until there is one.
+    /// @return amount µcredits that its account earned; 0 when there was nothing to collect.
+    function collectFees(uint32 net, uint32[] calldata periods) external returns (uint128 amount) {
+        (, address recipient) = REGISTRY.feeOf(net);
+        if (recipient == address(0)) return 0;
+        for (uint256 i = 0; i < periods.length; ++i) {
+            FeeBook storage book = _fees[net][periods[i]];
+            amount += book.network;
+            book.network = 0;
+        }
+        if (amount == 0) return 0;
+        _books(recipient, address(CREDITS)).earned += amount;
+        emit FeesCollected(net, recipient, amount);
     }
 
     /// @inheritdoc IEscrow
@@ -162,9 +211,13 @@ abstract contract EscrowBase is IEscrow, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IEscrow
-    function fees(uint32 net, uint32 period) external view returns (uint128 counted, uint128 burned) {
+    function fees(uint32 net, uint32 period)
+        external
+        view
+        returns (uint128 counted, uint128 burned, uint128 uncollected)
+    {
         FeeBook storage book = _fees[net][period];
-        return (book.counted, book.burned);
+        return (book.counted, book.burned, book.network);
     }
 
     /// @inheritdoc IEscrow

@@ -154,6 +154,7 @@ interface IEscrow {
         uint256 protocolFee
     );
     event FeesBurned(uint32 indexed net, uint32 indexed period, uint256 amount);
+    event FeesCollected(uint32 indexed net, address indexed recipient, uint256 amount);
     event KeyLimitSet(address indexed account, address indexed key, address indexed asset, uint128 limit);
     event CollectorApproved(
         address indexed payer,
@@ -236,6 +237,7 @@ interface IEscrow {
         external
         returns (uint128 paid);
     function burnFees(uint32 net, uint32 period) external returns (uint128 amount);
+    function collectFees(uint32 net, uint32[] calldata periods) external returns (uint128 amount);
 
     // Collectors
     function approveCollector(address collector, address asset, uint128 allowance, uint40 maxLockSeconds) external;
@@ -261,7 +263,11 @@ interface IEscrow {
     function lockOf(bytes32 lockKey) external view returns (Lock memory);
     /// @return counted Protocol fees of credits payments on `net` in `period`. Emissions reads this.
     /// @return burned What of them burnFees has burned.
-    function fees(uint32 net, uint32 period) external view returns (uint128 counted, uint128 burned);
+    /// @return uncollected The network's own fees of that period that wait for collectFees.
+    function fees(uint32 net, uint32 period)
+        external
+        view
+        returns (uint128 counted, uint128 burned, uint128 uncollected);
     /// @return period (now − genesis) / 1 day.
     function currentPeriod() external view returns (uint32 period);
     function hashVoucher(address payer, address payee, address asset, uint32 net, uint64 channelId, uint128 cumulative)

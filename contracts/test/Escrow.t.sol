@@ -327,14 +327,26 @@ contract EscrowTest is MoneyFixture {
         assertEq(_redeem(PAYER_KEY, 1, 100 * M), 10 * M, "the rest stayed good");
     }
 
+    function _uncollected(uint32 period) private view returns (uint128 uncollected) {
+        (,, uncollected) = escrow.fees(NET, period);
+    }
+
+    function _collect(uint32 from, uint32 to) private returns (uint128) {
+        uint32[] memory periods = new uint32[](to - from + 1);
+        for (uint32 i = 0; i < periods.length; ++i) {
+            periods[i] = from + i;
+        }
+        return escrow.collectFees(NET, periods);
+    }
+
     function test_FeesAreTakenFromTheTotalRoundedUp() public {
         registry.setFee(NET, 250, owner);
         IEscrow.Voucher[] memory items = new IEscrow.Voucher[](2);
         items[0] = _voucher(PAYER_KEY, 1, 101);
         items[1] = _voucher(PAYER_KEY, 2, 102);
         assertEq(_redeemMany(items), 203, "total");
-        assertEq(_earned(owner), 6, "ceil(5.075)");
-        (uint128 counted,) = escrow.fees(NET, 3);
+        (uint128 counted,, uint128 uncollected) = escrow.fees(NET, 3);
+        assertEq(uncollected, 6, "ceil(5.075)");
         assertEq(counted, 3, "ceil(2.03), in period 3 after genesis");
         assertEq(_earned(payee), 194, "the rest");
         uint256 supply = credits.totalSupply();
@@ -344,17 +356,64 @@ contract EscrowTest is MoneyFixture {
         assertEq(supply - credits.totalSupply(), 3, "supply");
         assertEq(credits.vault(), vault, "vault");
         assertEq(escrow.currentPeriod(), 3, "period");
+        assertEq(_uncollected(3), 6, "burning takes nothing of the network's");
+        assertEq(_redeem(PAYER_KEY, 1, 201), 100, "after the burn");
+        (counted,,) = escrow.fees(NET, 3);
+        assertEq(counted, 4, "counted on");
+        assertEq(escrow.burnFees(NET, 3), 1, "and burned once");
     }
 
     function test_TinyTotalsAndGreedyNetworksDoNotUnderflow() public {
         registry.setFee(NET, 65_535, owner);
         assertEq(_redeem(PAYER_KEY, 1, 1), 1, "one unit");
-        assertEq(_earned(owner), 1, "fee is at most the total");
+        assertEq(_uncollected(3), 1, "fee is at most the total");
         assertEq(_redeem(PAYER_KEY, 1, 1001), 1000, "more");
-        assertEq(_earned(owner), 101, "a network takes at most 10 %");
+        assertEq(_uncollected(3), 101, "a network takes at most 10 %");
         registry.setFee(NET, 1000, address(0));
+        vm.warp(block.timestamp + 1 days);
         assertEq(_redeem(PAYER_KEY, 1, 2001), 1000, "no recipient");
         assertEq(_earned(payee), 890 + 990, "no network fee");
+    }
+
+    /// @dev The registry is asked once a day; its fees are announced weeks before.
+    function test_ANetworksFeeChangesAtMidnight() public {
+        registry.setFee(NET, 100, owner);
+        _redeem(PAYER_KEY, 1, 1000);
+        registry.setFee(NET, 200, owner);
+        _redeem(PAYER_KEY, 1, 2000);
+        assertEq(_uncollected(3), 20, "the day's fee");
+        vm.warp(T0 + 1 days - 1);
+        _redeem(PAYER_KEY, 1, 3000);
+        assertEq(_uncollected(3), 30, "to its last second");
+        vm.warp(T0 + 1 days);
+        _redeem(PAYER_KEY, 1, 4000);
+        assertEq(_uncollected(4), 20, "the next day's");
+        assertEq(_uncollected(3), 30, "and the last one's is what it was");
+    }
+
+    function test_FeesAreCollectedOnceForTheRecipient() public {
+        registry.setFee(NET, 100, owner);
+        _redeem(PAYER_KEY, 1, 1000);
+        vm.warp(T0 + 1 days);
+        _redeem(PAYER_KEY, 1, 3000);
+        assertEq(_earned(owner), 0, "not yet");
+        registry.setFee(NET, 100, address(0));
+        assertEq(_collect(3, 4), 0, "nobody to give it to");
+        registry.setFee(NET, 100, owner);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.FeesCollected(NET, owner, 30);
+        assertEq(_collect(2, 5), 30, "both days'");
+        assertEq(_earned(owner), 30, "earned");
+        assertEq(_uncollected(3) + _uncollected(4), 0, "nothing is left");
+        (uint128 counted, uint128 burned,) = escrow.fees(NET, 4);
+        assertEq(counted - burned, 20, "what is to be burned stays");
+        assertEq(_collect(2, 5), 0, "once");
+        assertEq(_earned(owner), 30, "as before");
+        _redeem(PAYER_KEY, 1, 4000);
+        assertEq(_collect(4, 4), 10, "the rest of the day");
+        vm.prank(owner);
+        escrow.withdrawEarned(address(credits), 40, owner);
+        assertEq(credits.balanceOf(owner), 40, "and it is money");
     }
 
     function test_OtherAssetsPayNoProtocolFee() public {
@@ -364,6 +423,15 @@ contract EscrowTest is MoneyFixture {
         (bytes32 r, bytes32 vs) = vm.signCompact(PAYER_KEY, digest);
         assertEq(escrow.redeem(payee, address(cairn), NET, _one(IEscrow.Voucher(payer, 1, 100, r, vs))), 100, "paid");
         assertEq(escrow.account(payee, address(cairn)).earned, 100, "whole");
+        registry.setFee(NET, 100, owner);
+        cairn.approve(address(escrow), 1000);
+        escrow.deposit(payer, address(cairn), 1000);
+        (r, vs) = vm.signCompact(PAYER_KEY, escrow.hashVoucher(payer, payee, address(cairn), NET, 1, 1100));
+        escrow.redeem(payee, address(cairn), NET, _one(IEscrow.Voucher(payer, 1, 1100, r, vs)));
+        assertEq(escrow.account(owner, address(cairn)).earned, 10, "the network's part at once");
+        assertEq(escrow.account(payee, address(cairn)).earned, 100 + 990, "less it");
+        (uint128 counted,, uint128 uncollected) = escrow.fees(NET, 3);
+        assertEq(counted + uncollected, 0, "not in the credits' books");
     }
 
     function test_BadItemsAreSkippedAndTheOthersPaid() public {

@@ -80,6 +80,7 @@ contract SystemInvariantsTest is Test {
         assertEq(handler.claimed(), 2e20, "claimed");
         handler.washTrade(1e12, 0);
         handler.useEarned(3, false, 1e12, 2);
+        handler.collectFees();
         handler.burnFees();
         assertTrue(handler.feesBurned() != 0, "burned");
         handler.exit(0, false, 1e12);

@@ -32,7 +32,7 @@ export interface Money {
   readonly earmarked: bigint
   readonly earned: ReadonlyMap<Account, bigint>
   readonly redeemed: ReadonlyMap<Account, bigint>
-  readonly fees: { readonly counted: bigint; readonly burned: bigint }
+  readonly fees: { readonly counted: bigint; readonly burned: bigint; readonly uncollected: bigint }
   readonly pot: { readonly funded: bigint; readonly allocated: bigint; readonly claimed: bigint }
   readonly claimed: ReadonlyMap<Account, bigint>
 }
@@ -111,7 +111,7 @@ export async function openBooks(network: TestNetwork): Promise<Books> {
       number('escrow', 'currentPeriod'),
     ])
     const periods = Array.from({ length: Number(period) + 1 }, (_, i) => i)
-    const fees = await Promise.all(periods.map((p) => call(block, 'escrow', 'fees', NET, p) as Promise<readonly [bigint, bigint]>))
+    const fees = await Promise.all(periods.map((p) => call(block, 'escrow', 'fees', NET, p) as Promise<readonly [bigint, bigint, bigint]>))
     const own = accounts[people.indexOf(customer)]
     assert(own !== undefined)
     const earmarked = sumOf(channels.map((row) => row.earmark))
@@ -130,7 +130,11 @@ export async function openBooks(network: TestNetwork): Promise<Books> {
       earmarked,
       earned: new Map(people.map((owner, i) => [owner, accounts[i]?.earned ?? 0n])),
       redeemed,
-      fees: { counted: sumOf(fees.map(([counted]) => counted)), burned: sumOf(fees.map(([, burned]) => burned)) },
+      fees: {
+        counted: sumOf(fees.map(([counted]) => counted)),
+        burned: sumOf(fees.map(([, burned]) => burned)),
+        uncollected: sumOf(fees.map(([, , uncollected]) => uncollected)),
+      },
       pot: { funded: pot.funded, allocated: pot.allocated, claimed: pot.claimed },
       claimed: new Map(operators.map((operator, i) => [operator, claims[i] ?? 0n])),
     }
@@ -181,10 +185,14 @@ export function assertBalanced(money: Money, initial: Money): void {
   assert.equal(money.creditsOfEscrow + money.creditsElsewhere, money.creditSupply, 'every credit is somewhere')
   assert.equal(money.creditSupply + money.fees.burned, initial.creditSupply + initial.fees.burned, 'credits leave by burnt fees alone')
   const earned = sum(money.earned.values())
-  const open = money.fees.counted - money.fees.burned
+  const open = money.fees.counted - money.fees.burned + money.fees.uncollected
   assert.equal(money.creditsOfEscrow, money.available + money.earmarked + earned + open, 'the escrow holds what its books say')
   assert.equal(money.deposited, initial.deposited, 'the customer paid what was redeemed, and no more')
-  assert.equal(sum(money.redeemed.values()), earned + money.fees.counted, 'what was redeemed was earned or is a fee')
+  assert.equal(
+    sum(money.redeemed.values()),
+    earned + money.fees.counted + money.fees.uncollected,
+    'what was redeemed was earned or is a fee',
+  )
   assert.equal(sum(money.claimed.values()), money.pot.claimed, 'what the pot paid is what was claimed')
   assert(money.pot.claimed <= money.pot.allocated && money.pot.allocated <= money.pot.funded, 'a pot pays what was allocated')
 }

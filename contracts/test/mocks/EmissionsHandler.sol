@@ -114,7 +114,7 @@ contract EmissionsHandler is EmissionsFixture {
             (uint128 base, uint128 pool,) = emissions.split(period);
             if (emissions.periodOf(period).minted > uint256(base) + pool) return false;
             for (uint256 i = 0; i < 2; ++i) {
-                (uint128 fees,) = escrow.fees(_nets[i], period);
+                (uint128 fees,,) = escrow.fees(_nets[i], period);
                 if (emissions.claimedOf(_nets[i], period) > uint256(fees) * 1e25 / PRICE) return false;
             }
         }

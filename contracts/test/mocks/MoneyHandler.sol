@@ -233,6 +233,13 @@ contract MoneyHandler is Test {
         burned += escrow.burnFees(NET, periods[index % periods.length]);
     }
 
+    function collectFees(uint8 index) external watched {
+        if (periods.length == 0) return;
+        uint32[] memory one = new uint32[](1);
+        one[0] = periods[index % periods.length];
+        escrow.collectFees(NET, one);
+    }
+
     function topUp(uint64 tokens) external watched {
         credits.topUp(uint256(tokens) + 1);
         tokensIn += uint256(tokens) + 1;

@@ -260,6 +260,10 @@ contract SystemHandler is System {
         _reports[index] = _now;
     }
 
+    function collectFees() external watched {
+        escrow.collectFees(NET, _periods);
+    }
+
     function burnFees() external watched {
         for (uint256 i = 0; i < _periods.length; ++i) {
             feesBurned += escrow.burnFees(NET, _periods[i]);
@@ -287,8 +291,8 @@ contract SystemHandler is System {
         }
         if (asset != address(credits)) return sum;
         for (uint256 i = 0; i < _periods.length; ++i) {
-            (uint128 counted, uint128 burned) = escrow.fees(NET, _periods[i]);
-            sum += counted - burned;
+            (uint128 counted, uint128 burned, uint128 uncollected) = escrow.fees(NET, _periods[i]);
+            sum += uint256(counted) - burned + uncollected;
         }
     }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type NetworkId, networkId } from '../../protocol/ids.ts'
 import { applyWeights, claimEmission, closePeriod, countFees, fillTopUp } from '../../runtime/actions/emissions.ts'
+import { collectFees } from '../../runtime/actions/money.ts'
 import { openActor } from './actor.ts'
 import type { ChainDesk } from './desk.ts'
 import { cairn, dollars, type Exit, print, printJson, table } from './output.ts'
@@ -14,6 +15,8 @@ const CLAIM_PERIODS = 56
 const periodType = z.object({ fees: z.bigint(), price: z.bigint(), minted: z.bigint() })
 const splitType = z.tuple([z.bigint(), z.bigint(), z.bigint()])
 const weightsType = z.string()
+/** Escrow.fees: protocol fees counted and burned, and the network's own that nobody collected, in µcredits. */
+const feesType = z.tuple([z.bigint(), z.bigint(), z.bigint()])
 
 interface NetOption {
   /** Another network than that of the folder. */
@@ -107,7 +110,10 @@ export const showEmissions = (options: LookOptions & NetOption & { readonly peri
     return 0
   })
 
-/** Counts this network's fees of the days that are over, and closes those whose counting is. */
+/**
+ * Counts the protocol's fees on this network for the days that are over, closes those whose counting is, and collects the
+ * network's own fees of those days for its recipient.
+ */
 export const settleEmissions = (options: SignOptions & NetOption & { readonly periods: number }): Promise<Exit> =>
   atDesk<Exit>(options, async (desk, place) => {
     const signer = await openActor(desk, place, options.as)
@@ -117,7 +123,10 @@ export const settleEmissions = (options: SignOptions & NetOption & { readonly pe
     const steps: Step[] = []
     const counted: number[] = []
     const closed: number[] = []
+    const collected: number[] = []
     for (const period of periods) {
+      const [, , uncollected] = feesType.parse(await desk.contracts.read('escrow', 'fees', net, period))
+      if (uncollected > 0n) collected.push(period)
       const row = await periodOf(desk, period, net)
       if (row.closed) continue
       if (!row.network.counted) {
@@ -133,9 +142,13 @@ export const settleEmissions = (options: SignOptions & NetOption & { readonly pe
       closed.push(period)
       steps.push({ what: `closing day ${period}`, call: 'emissions.closePeriod', send: (o) => closePeriod(signer, { period }, o) })
     }
+    if (collected.length !== 0) {
+      const what = `collecting the network's fees of ${collected.length} day(s)`
+      steps.push({ what, call: 'escrow.collectFees', send: (o) => collectFees(signer, { net, periods: collected }, o) })
+    }
     if (steps.length === 0) return nothing('every day that is over is settled', options)
-    const question = `Count the fees of ${counted.length} day(s) for network ${net}, and close ${closed.length}?`
-    return carryOut({ question, facts: { net, counted, closed }, steps }, options)
+    const question = `Count the fees of ${counted.length} day(s) for network ${net}, close ${closed.length}, and collect its own of ${collected.length}?`
+    return carryOut({ question, facts: { net, counted, closed, collected }, steps }, options)
   })
 
 /** Mints what the network's budgets and its pot's room allow into the pot. */

@@ -82,6 +82,10 @@ export const redeemProved = (
   o: ActionOptions = {},
 ) => act(signer, { contract: 'escrow', function: 'redeemProved', args: [p.channel, p.root, p.units] }, o)
 
+/** Credits a network's own fees of some days to its fee recipient, in µcredits. Anybody; nothing happens when there are none. */
+export const collectFees = (signer: ChainSigner, p: { net: NetworkId; periods: readonly number[] }, o: ActionOptions = {}) =>
+  act(signer, { contract: 'escrow', function: 'collectFees', args: [p.net, p.periods] }, o)
+
 /** Turns earned µcredits into CAIRN; reverts below `minTokens` and leaves the credits. Errors: `PriceInvalid`, `Slippage`. */
 export const redeemEarned = (signer: ChainSigner, p: { credits: bigint; minTokens: bigint; to: Account }, o: ActionOptions = {}) =>
   act(signer, { contract: 'escrow', function: 'redeemEarned', args: [p.credits, p.minTokens, p.to] }, o)

@@ -35,7 +35,8 @@ const EMPTY: Readonly<EscrowBooks> = { available: 0n, thawing: 0n, earned: 0n }
 
 /**
  * @param credits Address of Credits, the one asset whose earnings are redeemed in place.
- * @param recipientOf Who gets a network's fee now: `Settled` names the amount only.
+ * @param recipientOf Who gets a network's fee in other assets now: `Settled` names the amount only. Fees in credits wait
+ * in a book of the day until `FeesCollected` says whose they are.
  */
 export function createMoneyIndex(credits: Address, recipientOf: (net: NetworkId) => Account | null): MoneyIndex {
   const books = new Map<string, EscrowBooks>()
@@ -106,8 +107,9 @@ export function createMoneyIndex(credits: Address, recipientOf: (net: NetworkId)
     drawn = []
     const networkFee = bigintIn(args, 'networkFee')
     booksOf(accountIn(args, 'payee'), asset).earned += bigintIn(args, 'total') - networkFee - bigintIn(args, 'protocolFee')
+    if (asset === credits || networkFee === 0n) return
     const recipient = recipientOf(networkId(numberIn(args, 'net')))
-    if (networkFee > 0n && recipient !== null) booksOf(recipient, asset).earned += networkFee
+    if (recipient !== null) booksOf(recipient, asset).earned += networkFee
   }
 
   function close(args: EventArgs): void {
@@ -172,6 +174,9 @@ export function createMoneyIndex(credits: Address, recipientOf: (net: NetworkId)
         return
       case 'EarnedRedeemed':
         booksOf(accountIn(event.args, 'owner'), credits).earned -= bigintIn(event.args, 'credits')
+        return
+      case 'FeesCollected':
+        booksOf(accountIn(event.args, 'recipient'), credits).earned += bigintIn(event.args, 'amount')
         return
       case 'Deposited':
       case 'Thawing':

@@ -1,6 +1,6 @@
 /** Escrow's books: accounts, fees, and what session keys may spend (EscrowBase.sol, EscrowKeys.sol). */
 import type { Account, Address } from '../../../protocol/ids.ts'
-import { accountArg, accountOf, addressArg, amountArg, amountOf, numberArg } from './arguments.ts'
+import { accountArg, accountOf, addressArg, amountArg, amountOf, listOf, numberArg, numberOf } from './arguments.ts'
 import { BPS, type Call, ceilDiv, DAY, least, type Machine, must, NOBODY, type Table, type Tokens } from './machine.ts'
 import type { Functions, RegistryModel } from './registry.ts'
 
@@ -25,6 +25,10 @@ interface KeyUsage {
 export interface FeeBook {
   readonly counted: bigint
   readonly burned: bigint
+  /** The network's own fees that its recipient has not collected. */
+  readonly network: bigint
+  /** The network's fee as of the day's first payment; `null` before that. */
+  readonly bps: bigint | null
 }
 
 export interface EscrowBooks {
@@ -48,7 +52,7 @@ export function createEscrowBooks(machine: Machine, tokens: Tokens, registry: Re
   const { addresses, emit, now } = machine
   const books = machine.table<Books>({ available: 0n, thawing: 0n, earned: 0n, thawEnd: 0 })
   const usages = machine.table<KeyUsage>({ spent: 0n, limit: 0n, earmarked: 0n })
-  const feeBooks = machine.table<FeeBook>({ counted: 0n, burned: 0n })
+  const feeBooks = machine.table<FeeBook>({ counted: 0n, burned: 0n, network: 0n, bps: null })
   const at = (owner: string, asset: string): string => `${owner} ${asset}`
 
   function change(owner: string, asset: string, by: Partial<Books>): void {
@@ -74,21 +78,34 @@ export function createEscrowBooks(machine: Machine, tokens: Tokens, registry: Re
   const addEarned = (owner: string, asset: string, amount: bigint): void =>
     change(owner, asset, { earned: books.get(at(owner, asset)).earned + amount })
 
-  function settle(payee: Account, asset: Address, net: number, total: bigint): void {
-    if (total === 0n) return
+  function feeOf(net: number): { bps: bigint; recipient: string } {
     const params = registry.network(net)?.params
     const recipient = params === undefined ? NOBODY : accountOf(params['feeRecipient'])
-    const feeBps = params === undefined ? 0n : least(amountOf(params['feeBps']), MAX_NETWORK_FEE_BPS)
-    const networkFee = recipient === NOBODY ? 0n : ceilDiv(total * feeBps, BPS)
-    let protocolFee = 0n
-    if (asset === addresses.credits) {
-      protocolFee = least(ceilDiv(total * PROTOCOL_FEE_BPS, BPS), total - networkFee)
-      const period = `${net} ${Math.floor((now() - genesis) / DAY)}`
-      const book = feeBooks.get(period)
-      feeBooks.set(period, { ...book, counted: book.counted + protocolFee })
-    }
-    addEarned(payee, asset, total - networkFee - protocolFee)
+    const bps = params === undefined || recipient === NOBODY ? 0n : least(amountOf(params['feeBps']), MAX_NETWORK_FEE_BPS)
+    return { bps, recipient }
+  }
+
+  function creditFees(net: number, total: bigint): { networkFee: bigint; protocolFee: bigint } {
+    const period = `${net} ${Math.floor((now() - genesis) / DAY)}`
+    const book = feeBooks.get(period)
+    const bps = book.bps ?? feeOf(net).bps
+    const networkFee = ceilDiv(total * bps, BPS)
+    const protocolFee = least(ceilDiv(total * PROTOCOL_FEE_BPS, BPS), total - networkFee)
+    feeBooks.set(period, { ...book, counted: book.counted + protocolFee, network: book.network + networkFee, bps })
+    return { networkFee, protocolFee }
+  }
+
+  function foreignFee(asset: Address, net: number, total: bigint): { networkFee: bigint; protocolFee: bigint } {
+    const { bps, recipient } = feeOf(net)
+    const networkFee = ceilDiv(total * bps, BPS)
     if (networkFee !== 0n) addEarned(recipient, asset, networkFee)
+    return { networkFee, protocolFee: 0n }
+  }
+
+  function settle(payee: Account, asset: Address, net: number, total: bigint): void {
+    if (total === 0n) return
+    const { networkFee, protocolFee } = asset === addresses.credits ? creditFees(net, total) : foreignFee(asset, net, total)
+    addEarned(payee, asset, total - networkFee - protocolFee)
     emit('escrow', 'Settled', { payee, asset, net, total, networkFee, protocolFee })
   }
 
@@ -131,6 +148,21 @@ export function createEscrowBooks(machine: Machine, tokens: Tokens, registry: Re
     tokens.burn(addresses.credits, addresses.escrow, amount)
   }
 
+  function collectFees(_: Call, args: readonly unknown[]): void {
+    const net = numberArg(args, 0)
+    const { recipient } = feeOf(net)
+    if (recipient === NOBODY) return
+    let amount = 0n
+    for (const period of listOf(args[1]).map(numberOf)) {
+      const book = feeBooks.get(`${net} ${period}`)
+      amount += book.network
+      feeBooks.set(`${net} ${period}`, { ...book, network: 0n })
+    }
+    if (amount === 0n) return
+    addEarned(recipient, addresses.credits, amount)
+    emit('escrow', 'FeesCollected', { net, recipient, amount })
+  }
+
   return {
     books,
     feeBooks,
@@ -146,6 +178,7 @@ export function createEscrowBooks(machine: Machine, tokens: Tokens, registry: Re
     earmarkBy,
     functions: {
       burnFees,
+      collectFees,
       setKeyLimit(call, args) {
         const [key, asset, limit] = [accountArg(args, 0), addressArg(args, 1), amountArg(args, 2)]
         const usage = usageOf(call.sender, key, asset)

@@ -11,7 +11,7 @@ export interface EscrowModel {
   readonly functions: Functions
   account(owner: string, asset: string): Books
   channel(key: string): Channel
-  fees(net: number, period: number): { counted: bigint; burned: bigint }
+  fees(net: number, period: number): { counted: bigint; burned: bigint; network: bigint }
   /** Everything that the books hold of an asset, by kind. */
   holdings(asset: Address): { available: bigint; thawing: bigint; earned: bigint; earmarked: bigint; locked: bigint; fees: bigint }
 }
@@ -46,7 +46,8 @@ export function createEscrow({ machine, tokens, registry, credits, genesis, isAc
       }
       for (const [, row] of channels.entries()) if (row.asset === asset) sum.earmarked += row.earmark
       for (const [, row] of collectors.locks.entries()) if (row.asset === asset) sum.locked += row.amount
-      if (asset === machine.addresses.credits) for (const [, row] of base.feeBooks.entries()) sum.fees += row.counted - row.burned
+      if (asset === machine.addresses.credits)
+        for (const [, row] of base.feeBooks.entries()) sum.fees += row.counted - row.burned + row.network
       return sum
     },
   }
