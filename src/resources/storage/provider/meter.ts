@@ -10,11 +10,14 @@ import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.
 import { priceOf } from '../../../protocol/units.ts'
 import { BYTE_SECOND } from '../terms.ts'
 import type { ProviderContext } from './context.ts'
+import { createLapseDesk } from './lapses.ts'
 import type { Due, Meter } from './ledger.ts'
 import { CHANNEL_ID } from './vouchers.ts'
 
 const MISSED_NO_PUT = 1
 const MISSED_NO_GET = 3
+/** A gateway whose key was changed signs anew in the middle of the next epoch: only what lasts longer counts as missed. */
+const LAPSED_FREE = 1
 const MISSED_DELETE_MS = 30 * 24 * 3600 * 1000
 /** Noted dues per account: beyond this an account that owes is closed anyway. */
 const DUES_MAX = 16
@@ -29,6 +32,7 @@ export interface Standing {
   readonly mayPut: boolean
   readonly mayGet: boolean
   readonly mayDelete: boolean
+  /** Dues that are not covered, and epochs whose set nobody can be paid for. */
   readonly missed: number
   /** For the refusal. */
   readonly why: string
@@ -39,6 +43,8 @@ export interface MeterDesk {
   served(account: Account, bytes: number): void
   /** The account has a data set here; its row was stored with the set's head. */
   know(account: Account): void
+  /** `epoch` has begun and its claims are fixed. Harmless when told again. */
+  began(epoch: number): void
   /** The root of `epoch` is active; `lines` are what its settlement proves for this operator. Harmless when told again. */
   settled(epoch: number, lines: readonly ChannelLine[]): void
   /** µcredits that vouchers promise and the payer's funds cover. */
@@ -59,6 +65,7 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
   const unit = unitId(crypto, `storage.${BYTE_SECOND}`)
   const running = new Map<Account, Running>()
   const standings = new Map<Account, Standing>()
+  const lapses = createLapseDesk(at)
   let lastEpoch: number | null = null
   let lastSettled = -1
   for (const meter of ledger.meters()) begin(meter)
@@ -96,14 +103,16 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
     // A gateway signs when the root is published, which is before it is active; it still has a whole epoch after that.
     const missed = dues.filter((due) => due.epoch > (last?.epoch ?? -1) && due.notedIn + 1 < current)
     const oldest = missed[0]
+    const lapse = lapses.of(account)
+    const count = missed.length + Math.max(0, lapse.epochs - LAPSED_FREE)
     return {
-      missed: missed.length,
-      mayPut: missed.length < MISSED_NO_PUT,
-      mayGet: missed.length < MISSED_NO_GET,
-      mayDelete: oldest !== undefined && clock.now() - oldest.notedAt > MISSED_DELETE_MS,
+      missed: count,
+      mayPut: count < MISSED_NO_PUT,
+      mayGet: count < MISSED_NO_GET,
+      mayDelete: lapse.tooLong || (oldest !== undefined && clock.now() - oldest.notedAt > MISSED_DELETE_MS),
       why:
         oldest === undefined
-          ? 'paid'
+          ? lapse.why
           : `${missed.length} vouchers are missing: ${oldest.owed} µcredits are due for epoch ${oldest.epoch}, ${covered} are covered`,
     }
   }
@@ -132,6 +141,10 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
     },
     know(account) {
       of(account)
+    },
+    began(epoch) {
+      lapses.look(epoch, [...running.keys()])
+      standings.clear()
     },
     settled(epoch, lines) {
       if (epoch <= lastSettled) return

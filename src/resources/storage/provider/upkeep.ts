@@ -17,7 +17,7 @@ const SCRUB_SECONDS = 30 * 24 * 3600
 const SCRUB_BYTES_MIN = 1024 * 1024
 /** Pieces looked at per turn for garbage. */
 const SWEEP_PIECES = 2000
-/** Pieces that an account never signed for, or whose set both let expire, stay this long after their order (DESIGN §6). */
+/** Pieces that an account never signed for stay this long after their order (DESIGN §6). */
 const ABANDONED_MS = 30 * 24 * 3600 * 1000
 
 export interface Upkeep {
@@ -75,8 +75,7 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
     const setId = at.setIdOf(held.account)
     const last = ledger.lastHead(setId)
     if (last === null) return now - held.keepUntil > ABANDONED_MS
-    const expired = now - 1000 * last.claim.head.expiresAt > ABANDONED_MS
-    if (expired || meters.standing(held.account).mayDelete) return true
+    if (meters.standing(held.account).mayDelete) return true
     return last.signedAt >= held.keepUntil && last.epoch < epoch && !ledger.isNamed(setId, pieceId)
   }
 
@@ -117,6 +116,7 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
     if (epoch !== null && epoch !== epochSeen) {
       // The claims of an epoch are fixed by what was signed before it, also when nobody asked and the node was down.
       ledger.fixClaims(epoch)
+      meters.began(epoch)
       ledger.forget(epoch - 1)
       // Heads were forgotten, and pieces with them that no other head names.
       leftDueAt = 0

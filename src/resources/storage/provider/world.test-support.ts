@@ -253,7 +253,7 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
     fatal,
     prng,
     open,
-    gateway: (key: Key) => createGateway(key),
+    gateway: (key: Key, account?: Account) => createGateway(key, account),
   }
 
   function createGateway(key: Key, account: Account = key.account) {

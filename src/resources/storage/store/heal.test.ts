@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { address } from '../../../protocol/ids.ts'
+import { headHasher } from '../data-set.ts'
 import { recover } from './recover.ts'
 import { repairAll } from './repair.ts'
+import { keepSignedHead, signedHeadOf } from './signed-heads.ts'
 import { takeSnapshot } from './snapshot.ts'
 import { syncAll } from './sync.ts'
-import { bodyOf, createWorld, type Gateway, keyOf, named, putOf, readAll } from './world.test-support.ts'
+import { bodyOf, createWorld, crypto, type Gateway, keyOf, named, putOf, readAll } from './world.test-support.ts'
 
 const STRIPE = 4 * (65536 - 16)
 const never = new AbortController().signal
@@ -144,6 +147,29 @@ test('a set whose signature was lost on its way is agreed on again', async () =>
   assert.deepEqual(gateway.store.metadata.segments.unsigned(node.id).adds, [])
   assert.ok(named(gateway).some((line) => line.startsWith(node.id)))
   gateway.stop.abort()
+})
+
+test('a gateway with another key signs every set anew, once, and so it does when an operator’s key is no longer one', async () => {
+  const { world, gateway, run, put } = await ready()
+  await put('k', world.bytes(STRIPE))
+  const sync = async (by: Gateway) => (await run(() => syncAll(by.store))).signed
+  assert.deepEqual([await sync(gateway), await sync(gateway)], [8, 0])
+  gateway.stop.abort()
+  const other = keyOf('another key of the account')
+  world.sessions.add(address(other.account))
+  const renewed = await world.gateway({ database: gateway.database, sessionKey: other.secret, life: 1 })
+  assert.deepEqual([await sync(renewed), await sync(renewed)], [8, 0])
+  const [node] = world.nodes
+  assert.ok(node)
+  const claim = signedHeadOf(renewed.database, node.id)
+  assert.ok(claim)
+  const hash = headHasher(crypto, world.chain.chainId)(claim.head)
+  assert.deepEqual(claim.customerSignature, crypto.secp256k1.sign(other.secret, hash))
+  const gone = keyOf('a key that its operator gave up')
+  keepSignedHead(renewed.database, node.id, { ...claim, providerSignature: crypto.secp256k1.sign(gone.secret, hash) })
+  await sync(renewed)
+  assert.equal(signedHeadOf(renewed.database, node.id)?.head.version, claim.head.version + 1n)
+  renewed.stop.abort()
 })
 
 test('a provider can make this gateway forget its own pieces only', async () => {

@@ -14,6 +14,12 @@ export function keepSignedHead(database: Database, device: DeviceId, claim: Stor
   database.prepare('INSERT OR REPLACE INTO signed_heads VALUES (?, ?)').run(device, claimSchema.encode(claim))
 }
 
+/** The last head that this provider and this gateway both signed. */
+export function signedHeadOf(database: Database, device: DeviceId): StorageClaim | null {
+  const row = database.prepare('SELECT claim FROM signed_heads WHERE device = ?').get(device)
+  return row === null ? null : claimSchema.decode(blobOf(row, 'claim'))
+}
+
 export interface SignedHeads {
   /** By device. */
   readonly heads: ReadonlyMap<DeviceId, StorageClaim>

@@ -14,7 +14,7 @@ import { adoptManifest } from './adopt.ts'
 import { manageOrder, Refusal, receiveReply, sendRequest } from './exchange.ts'
 import { lastHead, saveHead } from './heads.ts'
 import type { StoreParts } from './parts.ts'
-import { keepSignedHead } from './signed-heads.ts'
+import { keepSignedHead, signedHeadOf } from './signed-heads.ts'
 
 /** A head outlives a gateway's holidays and no more; CONTRACTS allows 35 days. */
 const HEAD_SECONDS = 30 * 24 * 3600
@@ -35,7 +35,7 @@ export async function syncDevice(parts: StoreParts, device: DeviceRow): Promise<
   const { adds, removes } = metadata.segments.unsigned(device.id)
   const last = lastHead(parts, device.id)
   const now = Math.floor(at.clock.now() / 1000)
-  if (adds.length === 0 && removes.length === 0 && (last === null || last.expiresAt > now + RENEW_SECONDS)) return { is: 'current' }
+  if (adds.length === 0 && removes.length === 0 && (last === null || isLasting(parts, device, last, now))) return { is: 'current' }
   const entries = metadata.segments.manifest(device.id)
   const set = buildSet(treeHash(at.crypto, at.compute.native.sha256Pairs), entries)
   const head: SetHead = {
@@ -50,6 +50,21 @@ export async function syncDevice(parts: StoreParts, device: DeviceRow): Promise<
     expiresAt: now + HEAD_SECONDS,
   }
   return propose(parts, device, head, adds, removes)
+}
+
+/**
+ * Whether a head will still be worth something for a while: it lasts, this gateway's key signed it, and its operator's key is
+ * still one. A gateway that was given another key so signs everything anew, before or after the old one is revoked.
+ */
+function isLasting(parts: StoreParts, device: DeviceRow, last: { version: bigint; expiresAt: number }, now: number): boolean {
+  const { at, database } = parts
+  if (last.expiresAt <= now + RENEW_SECONDS) return false
+  const claim = signedHeadOf(database, device.id)
+  if (claim === null || claim.head.version !== last.version) return false
+  const hash = headHasher(at.crypto, at.chain.chainId)(claim.head)
+  // The same key signs the same hash in the same way (RFC 6979): one comparison, and no key has to be recovered.
+  if (!equalBytes(at.crypto.secp256k1.sign(at.sessionKey, hash), claim.customerSignature)) return false
+  return isSignedByOperator(parts, device, hash, claim.providerSignature)
 }
 
 async function propose(
@@ -104,12 +119,15 @@ function differs(parts: StoreParts, device: DeviceId, head: SetHead, reply: { mi
 }
 
 /** The provider signs with its operator's key or a session key of it. */
-function checkSignature(parts: StoreParts, device: DeviceRow, hash: Uint8Array, signature: Uint8Array): void {
+function isSignedByOperator(parts: StoreParts, device: DeviceRow, hash: Uint8Array, signature: Uint8Array): boolean {
   const { at } = parts
   const by = at.crypto.secp256k1.recover(hash, signature)
-  const signer = by === null ? null : address(toHex(by))
-  const own = by !== null && equalBytes(by, bytesOf(device.owner))
-  if (own || (signer !== null && at.chain.sessionActive(device.owner, signer, SCOPE.storage, at.clock.now()))) return
+  if (by === null) return false
+  return equalBytes(by, bytesOf(device.owner)) || at.chain.sessionActive(device.owner, address(toHex(by)), SCOPE.storage, at.clock.now())
+}
+
+function checkSignature(parts: StoreParts, device: DeviceRow, hash: Uint8Array, signature: Uint8Array): void {
+  if (isSignedByOperator(parts, device, hash, signature)) return
   throw new CairnError('PROTOCOL', { peer: device.id, why: 'the data set is not signed by its operator' })
 }
 

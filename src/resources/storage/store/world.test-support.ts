@@ -2,9 +2,9 @@
 import { deviceIdOf } from '../../../protocol/device-signature.ts'
 import {
   type Account,
+  type Address,
   account as accountOf,
   address,
-  bytesOf,
   type DeviceId,
   digestOf,
   networkId,
@@ -146,6 +146,16 @@ export interface Gateway {
   readonly stop: AbortController
 }
 
+/** What a gateway is besides the customer's own, over providers that know its account already. */
+interface GatewayChange {
+  readonly storageRoot?: Uint8Array
+  readonly sessionKey?: Uint8Array
+  readonly redundancy?: Redundancy
+  readonly sync?: boolean
+  readonly life?: number
+  readonly database?: Database
+}
+
 export async function createWorld(options: { seed?: number; nodes?: number } = {}) {
   const prng = createPrng(BigInt(options.seed ?? 1))
   const clock = createFakeClock()
@@ -156,7 +166,8 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
   let pointer: PointerRow | null = null
   const customer = keyOf('customer')
   const gatewayPeer = peerIdOf(crypto.ed25519.publicKey(keyOf('gateway').secret))
-  const chain = chainOf(rows, () => pointer)
+  const sessions = new Set<Address>()
+  const chain = chainOf(rows, () => pointer, sessions)
   for (let n = 0; n < (options.nodes ?? 8); n += 1) {
     const [device, operator, transport] = [keyOf(`device ${n}`), keyOf(`operator ${n}`), keyOf(`transport ${n}`)]
     const publicKey = crypto.ed25519.publicKey(transport.secret)
@@ -202,9 +213,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
     })
   }
 
-  async function gateway(
-    over: { storageRoot?: Uint8Array; redundancy?: Redundancy; sync?: boolean; life?: number; database?: Database } = {},
-  ): Promise<Gateway> {
+  async function gateway(over: GatewayChange = {}): Promise<Gateway> {
     const redundancy = over.redundancy ?? LOCAL_REDUNDANCY
     const inner = await createKernel({ compute, k: redundancy.k, n: redundancy.n, slabs: SLABS })
     const { kernel, used } = counted(inner)
@@ -223,7 +232,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
       net: NET,
       redundancy,
       account: customer.account,
-      sessionKey: customer.secret,
+      sessionKey: over.sessionKey ?? customer.secret,
       storageRoot: over.storageRoot ?? crypto.sha256(new Uint8Array([7])),
     }
     const store = openStore(at, database, {
@@ -243,6 +252,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
     nodes,
     rows,
     chain,
+    sessions,
     gateway,
     point: (next: { digest: PointerRow['digest']; seq: bigint }) => {
       pointer = { account: customer.account, extra: digestOf(new Uint8Array(32)), ...next }
@@ -252,7 +262,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
   }
 }
 
-function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): ChainView {
+function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null, sessions: ReadonlySet<Address>): ChainView {
   const zero = address('0x'.padEnd(42, '0'))
   const unused = (): never => {
     throw new Error('not used by the store')
@@ -287,7 +297,7 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null): 
     devices: () => rows,
     device: (id) => rows.find((row) => row.id === id) ?? null,
     stakeOf: () => 1n,
-    sessionActive: (account, key) => bytesOf(account).every((byte, i) => bytesOf(key)[i] === byte),
+    sessionActive: (account, key) => String(account) === String(key) || sessions.has(key),
     channel: () => null,
     channelsOf: () => [],
     escrow: () => ({ available: 10n ** 18n, thawing: 0n, earned: 0n }),
