@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { type Address, account, bytesOf, digestOf, networkId } from '../src/protocol/ids.ts'
+import { type Address, account, address, bytesOf, digestOf, networkId } from '../src/protocol/ids.ts'
 import { channelKey } from '../src/protocol/rewards.ts'
 import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../src/protocol/typed-data.ts'
+import type { UnixMs } from '../src/protocol/units.ts'
 import type { ChainCall } from '../src/runtime/chain.ts'
 import type { Deployment } from '../src/runtime/real/chain/index.ts'
 import { present } from '../src/std/assert.ts'
@@ -183,6 +184,21 @@ function claim(draw: Draw, asset: Address, pair: Pair): readonly unknown[] {
   return [draw.net, asset, root?.index ?? 0, owner, root?.total ?? 1n, zero, []]
 }
 
+/** What the rows say of keys at the last block: whether they may act, and whether what they signed still counts. */
+async function compareSessions({ model: { view }, at }: Pair): Promise<void> {
+  const now = (at * 1000) as UnixMs
+  for (const one of actor) {
+    for (const other of actor) {
+      if (other === one) continue
+      const [holder, key] = [account(one), address(other)]
+      for (const scope of [1, 2, 4, 7]) {
+        assert.equal(view.sessionActive(holder, key, scope, now), await read('delegations', 'isActive', [one, other, scope]))
+        assert.equal(view.sessionRedeemable(holder, key, scope, now), await read('delegations', 'isRedeemable', [one, other, scope]))
+      }
+    }
+  }
+}
+
 async function compare(pair: Pair): Promise<void> {
   const { model } = pair
   const { token, credits } = deployment.addresses
@@ -213,6 +229,7 @@ async function compare(pair: Pair): Promise<void> {
       assert.equal(model.view.stakeOf(one, networkId(net)), staked[0])
     }
   }
+  await compareSessions(pair)
   assert.equal(await read('credits', 'totalSupply', []), model.state.tokens.supply(credits))
   for (const row of model.ledger()) {
     const { cameIn, burned, wallets, escrowed, vaulted, staked, pots, bonds } = row
@@ -256,6 +273,27 @@ test('the model refuses what the contracts refuse and ends in their state', { ti
   )
   // A generator whose calls are all refused would compare nothing.
   assert.ok(done > refused / 4, `${done} calls succeeded, ${refused} were refused`)
+})
+
+test('what a key signed counts to the same second in the rows as on chain, from revocation or from expiry', async () => {
+  const WEEK = 7 * 86_400
+  await contracts.undone(async () => {
+    const pair = await openPair(contracts)
+    const call = (name: string, args: readonly unknown[]): ChainCall => ({ contract: 'delegations', function: name, args })
+    const [revoked, expired] = [actorAt(1), actorAt(2)]
+    const until = pair.at + 1000
+    for (const key of [revoked, expired]) {
+      assert.equal(await pair.both(actorAt(0), call('register', [key, 7, 1n, until])), null)
+    }
+    assert.equal(await pair.both(actorAt(0), call('revoke', [revoked])), null)
+    // Any call moves the chain to its second; this one is refused by both.
+    for (const second of [until - 1, until, pair.at + WEEK - 1, pair.at + WEEK, until + WEEK - 1, until + WEEK]) {
+      pair.at = second - 1
+      assert.equal(await pair.both(actorAt(3), call('revoke', [expired])), 'NoSession')
+      await compareSessions(pair)
+    }
+    await pair.model.close()
+  })
 })
 
 test('the model of RootQuorum keeps the contract’s sets and takes the same signatures', { timeout: 60_000 + RUNS * 60_000 }, async () => {

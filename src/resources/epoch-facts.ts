@@ -35,7 +35,8 @@ export function epochFacts(state: ChainState, net: NetworkId, epoch: Epoch): Fac
       credits: state.addresses.credits,
       seed: seed.seed,
       devices: state.devices(net).filter((row) => row.status === 'active' && state.stakeOf(row.owner, net) >= network.minStake),
-      sessionActive: (account: Account, key: Address) => state.sessionActive(account, key, SCOPE.storage, (begins * 1000) as UnixMs),
+      sessionRedeemable: (account: Account, key: Address) =>
+        state.sessionRedeemable(account, key, SCOPE.storage, (begins * 1000) as UnixMs),
       committed: (verifier) => state.evidence(net, epoch).find((commit) => commit.verifier === verifier)?.digest ?? null,
       nonceCommit: (verifier) => state.nonceCommit(net, epoch, verifier),
       stakeOf: (verifier) => state.stakeOf(verifier, network.verifierNet === 0 ? net : (network.verifierNet as NetworkId)),

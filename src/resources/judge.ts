@@ -88,8 +88,8 @@ type Entry = Evidence['bundle']['subjects'][number]
 
 function judgeSubject<K extends Kind>(bench: Bench<K>, entry: Entry): Member<K> {
   const { crypto, facts, evidence, device } = bench
-  const { chainId, net, epoch, epochSeconds, sessionActive } = facts
-  const claimFacts: ClaimFacts = { chainId, net, epoch, epochSeconds, sessionActive, subject: entry.subject, owner: device.owner }
+  const { chainId, net, epoch, epochSeconds, sessionRedeemable } = facts
+  const claimFacts: ClaimFacts = { chainId, net, epoch, epochSeconds, sessionRedeemable, subject: entry.subject, owner: device.owner }
   const seed = subjectSeed(crypto, facts.seed, evidence.bundle.nonce, entry.subject)
   const answers = new Map<string, BundleAnswer>()
   for (const answer of entry.answers) {

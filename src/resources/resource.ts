@@ -216,8 +216,8 @@ export interface ClaimFacts {
   readonly epochSeconds: number
   readonly subject: SubjectId
   readonly owner: Account
-  /** Whether `key` could sign storage or its like for `account` during the epoch. */
-  sessionActive(account: Account, key: Address): boolean
+  /** Whether what `key` signed for `account`, storage or its like, counts in the epoch: for a week after the key went, too. */
+  sessionRedeemable(account: Account, key: Address): boolean
 }
 
 export type Admission =

@@ -163,7 +163,7 @@ function factsOf(
       endpoint: '',
       status: 'active',
     })),
-    sessionActive: () => false,
+    sessionRedeemable: () => false,
     nonceCommit: (verifier) => nonceHash(crypto, nonceOf(nameOf.get(verifier) ?? '')),
     committed: (verifier) => evidence.find((one) => one.bundle.verifier === verifier)?.digest ?? null,
     stakeOf: (verifier) => stakes[nameOf.get(verifier) ?? ''] ?? 0n,

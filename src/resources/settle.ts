@@ -38,7 +38,7 @@ export interface EpochFacts {
   readonly credits: Address
   readonly seed: Digest
   readonly devices: readonly DeviceRow[]
-  sessionActive(account: Account, key: Address): boolean
+  sessionRedeemable(account: Account, key: Address): boolean
   nonceCommit(verifier: Account): Digest | null
   /** The digest of the bundle that `verifier` committed in time; null when it committed none. */
   committed(verifier: Account): Digest | null

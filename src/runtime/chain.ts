@@ -247,6 +247,11 @@ export interface ChainView extends JudgesView {
   sessionsOf(account: Account): readonly SessionRow[]
   /** Whether `key` may act for `account` in every bit of `scope` at `atMs`. An account may always act for itself. */
   sessionActive(account: Account, key: Address, scope: number, atMs: UnixMs): boolean
+  /**
+   * Whether what `key` signed for `account` still counts at `atMs`: for a week after the key expired or was revoked, as
+   * Delegations.isRedeemable says, so that nobody loses what was promised because the promising key went.
+   */
+  sessionRedeemable(account: Account, key: Address, scope: number, atMs: UnixMs): boolean
   channel(payer: Account, payee: Account, asset: Address, net: NetworkId, channelId: bigint): ChannelRow | null
   channelsOf(payer: Account): readonly ChannelRow[]
   /** Escrow account of (owner, asset). */

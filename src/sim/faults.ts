@@ -15,6 +15,8 @@ export interface FaultRates {
   /** Every machine of the network loses power at the same moment. */
   readonly blackout: number
   readonly gatewayCrash: number
+  /** The customer's gateway is given another session key, and the old one is revoked. */
+  readonly keyChange: number
   readonly verifierCrash: number
   readonly gatewayCut: number
   readonly verifierCut: number
@@ -31,6 +33,7 @@ export const NO_FAULTS: FaultRates = {
   nodeLoss: 0,
   blackout: 0,
   gatewayCrash: 0,
+  keyChange: 0,
   verifierCrash: 0,
   gatewayCut: 0,
   verifierCut: 0,
@@ -48,6 +51,7 @@ export const ALL_FAULTS: FaultRates = {
   nodeLoss: 60_000,
   blackout: 50_000,
   gatewayCrash: 150_000,
+  keyChange: 60_000,
   verifierCrash: 120_000,
   gatewayCut: 300_000,
   verifierCut: 150_000,
@@ -165,6 +169,15 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
     })
   }
 
+  /** As an operator would: the new key is known on chain before the gateway starts with it, the old one goes while it is down. */
+  async function changeKey(ms: number): Promise<void> {
+    const old = world.customer.session
+    await world.renewSession()
+    crashGateway(ms)
+    await world.revokeSession(old)
+    say('the gateway has another key')
+  }
+
   function crashVerifier(index: number, ms: number): void {
     const verifier = verifiers[index]
     if (verifier === undefined || !verifier.up) return
@@ -274,6 +287,9 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
       draw(rates.nodeLoss, () => loseNode(someNode()))
       draw(rates.blackout, blackout)
       draw(rates.gatewayCrash, () => crashGateway(between(SHORT_MS)))
+      draw(rates.keyChange, () => {
+        changeKey(between(SHORT_MS)).catch((error: unknown) => say(`no other key: ${String(error)}`))
+      })
       draw(rates.verifierCrash, () => crashVerifier(prng.below(verifiers.length), between(SHORT_MS)))
       draw(rates.gatewayCut, () => cutGateway(someNode(), between(CUT_MS)))
       draw(rates.gatewayCut / 2, () => cutGateway(someNode(), between(CUT_MS)))

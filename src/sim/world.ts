@@ -88,6 +88,7 @@ export interface VerifierKeys {
 
 export interface CustomerKeys {
   readonly key: Key
+  /** What its gateway signs with from its next start on. */
   readonly session: Key
   readonly storageRoot: Uint8Array
   readonly transport: PeerId
@@ -116,6 +117,10 @@ export interface World {
   readonly operators: readonly Key[]
   readonly verifiers: readonly VerifierKeys[]
   readonly customer: CustomerKeys
+  /** Gives the customer another session key; the old one is as good as before. Rejects when the chain does not take it in time. */
+  renewSession(): Promise<void>
+  /** Takes a key's powers on chain, for good. */
+  revokeSession(key: Key): Promise<void>
   /** Who holds the genesis supply. */
   readonly holder: Key
   machine(name: string, prng: Prng): Machine
@@ -170,6 +175,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     const operator = present(operators.at(-1), 'the first node has an operator of its own')
     return { index, operator, device: { ...device, id }, transport: transportOf(name), transportKey }
   })
+  const customer = { key: keyOf('customer'), session: keyOf('session') }
+  let renewals = 0
   const world: World = {
     options,
     prng,
@@ -188,11 +195,20 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       return { index, key: keyOf(`verifier ${index}`), transport, address: addressOf(hub, transport) }
     }),
     customer: {
-      key: keyOf('customer'),
-      session: keyOf('session'),
+      key: customer.key,
+      get session() {
+        return customer.session
+      },
       storageRoot: keyOf('storage root').secret,
       transport: transportOf('gateway'),
     },
+    async renewSession() {
+      renewals += 1
+      const next = keyOf(`session ${renewals}`)
+      await sendAll(chain, [[customer.key, sessionCall(world, next)]])
+      customer.session = next
+    },
+    revokeSession: ({ address: key }) => sendAll(chain, [[customer.key, { contract: 'delegations', function: 'revoke', args: [key] }]]),
     holder,
     machine: (_name, stream) => ({ disk: createFakeDisk({ prng: stream }), database: openDatabase(':memory:'), skewMs: 0 }),
     runtime(name, process, stream) {
@@ -270,9 +286,7 @@ async function setUp(world: World): Promise<void> {
   add(customer.key, 'credits', 'mint', customer.key.account, CUSTOMER_CREDITS, 20_000n * CAIRN)
   add(customer.key, 'credits', 'approve', escrow, CUSTOMER_CREDITS)
   add(customer.key, 'escrow', 'deposit', customer.key.account, credits, CUSTOMER_CREDITS)
-  const until = Math.floor(world.clock.now() / 1000) + SESSION_SECONDS
-  const scope = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
-  add(customer.key, 'delegations', 'register', customer.session.address, scope, CUSTOMER_CREDITS, until)
+  calls.push([customer.key, sessionCall(world, customer.session)])
   for (const node of world.nodes) {
     stake(node.operator, STORAGE_NET)
     for (const call of registration(world, node)) calls.push([node.operator, call])
@@ -281,6 +295,17 @@ async function setUp(world: World): Promise<void> {
     const channel = { payer: customer.key.account, payee, asset: credits, net: STORAGE_NET, channelId: 0n }
     add(customer.key, 'escrow', 'openChannel', channel, EARMARK)
   }
+  await sendAll(chain, calls)
+}
+
+function sessionCall(world: World, key: Key): ChainCall {
+  const until = Math.floor(world.clock.now() / 1000) + SESSION_SECONDS
+  const scope = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
+  return { contract: 'delegations', function: 'register', args: [key.address, scope, CUSTOMER_CREDITS, until] }
+}
+
+/** Sends them in order; the chain must accept each. */
+async function sendAll(chain: FakeChain, calls: readonly (readonly [Key, ChainCall])[]): Promise<void> {
   for (let at = 0; at < calls.length; at += SETUP_BATCH) {
     const sent = calls.slice(at, at + SETUP_BATCH).map(([from, call]) => chain.signer(from.account).send(call, SETUP_MS))
     for (const [i, outcome] of (await Promise.all(sent)).entries()) {

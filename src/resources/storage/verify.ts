@@ -36,12 +36,12 @@ function headFault(crypto: Crypto, head: SetHead, facts: ClaimFacts): Reason | n
   return null
 }
 
-/** Whether `signature` is that of `account` or of a storage session key that it had when the epoch began. */
+/** Whether `signature` is that of `account` or of a storage session key that it had less than a week before the epoch began. */
 function signedFor(crypto: Crypto, facts: ClaimFacts, account: Account, hash: Uint8Array, signature: Uint8Array): boolean {
   const by = crypto.secp256k1.recover(hash, signature)
   if (by === null) return false
   const key = toHex(by)
-  return accountOf(key) === account || facts.sessionActive(account, address(key))
+  return accountOf(key) === account || facts.sessionRedeemable(account, address(key))
 }
 
 /**

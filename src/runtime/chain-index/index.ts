@@ -23,6 +23,9 @@ export type { ChainEvent, EventArgs } from './event.ts'
 export { WEEK_SECONDS } from './quorum.ts'
 export { HEADERS_KEPT, type SeedHeader } from './seeds.ts'
 
+/** Delegations.GRACE. */
+const GRACE_SECONDS = 7 * 24 * 3600
+
 /** All rows of one chain, without the question how fresh they are. */
 export interface ChainRows extends Omit<ChainView, 'freshAt' | 'degraded' | 'advanced'> {
   /** The next block with its events in log order. Whether its header begins an epoch. */
@@ -81,6 +84,13 @@ export function createChainRows(of: { chainId: number; addresses: Addresses; cry
       if (String(account) === String(key)) return true
       const row = registry.session(account, key)
       return row !== null && scope !== 0 && (row.scope & scope) === scope && row.revokedAt === 0 && atMs < row.until * 1000
+    },
+    sessionRedeemable(account, key, scope, atMs) {
+      if (String(account) === String(key)) return true
+      const row = registry.session(account, key)
+      if (row === null || scope === 0 || (row.scope & scope) !== scope) return false
+      const end = row.revokedAt !== 0 && row.revokedAt < row.until ? row.revokedAt : row.until
+      return atMs < (end + GRACE_SECONDS) * 1000
     },
     channel: (payer, payee, asset, net, id) => money.channel(channelKey(crypto, payer, payee, asset, net, id)),
     channelsOf: money.channelsOf,
@@ -157,6 +167,7 @@ export function createLiveView(first: ChainRows, clock: Clock): LiveView {
     session: (account, key) => rows.session(account, key),
     sessionsOf: (account) => rows.sessionsOf(account),
     sessionActive: (account, key, scope, at) => rows.sessionActive(account, key, scope, at),
+    sessionRedeemable: (account, key, scope, at) => rows.sessionRedeemable(account, key, scope, at),
     channel: (payer, payee, asset, net, id) => rows.channel(payer, payee, asset, net, id),
     channelsOf: (payer) => rows.channelsOf(payer),
     escrow: (owner, asset) => rows.escrow(owner, asset),

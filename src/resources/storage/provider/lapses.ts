@@ -1,5 +1,5 @@
 /**
- * A set whose head has expired, or was signed by a key that its customer has since revoked or let expire, is proven and paid
+ * A set whose head has expired, or was signed by a key that its customer revoked or let expire a week ago, is proven and paid
  * no more (verify.ts, `admit`), though its pieces stay: a gateway may be away, or change its key and sign anew. Who has no
  * intention to pay could live on that, so such epochs are counted over a year, and end as those of a debtor do.
  */
@@ -74,8 +74,8 @@ export function createLapseDesk(at: ProviderContext): LapseDesk {
     const signer = runtime.crypto.secp256k1.recover(at.headHash(claim.head), claim.customerSignature)
     const key = signer === null ? null : address(toHex(signer))
     const isValid =
-      key !== null && (key === (account as string) || chain.sessionActive(account, key, SCOPE.storage, (begins * 1000) as UnixMs))
-    return isValid ? null : `the key that signed it, ${key}, was revoked or has expired`
+      key !== null && (key === (account as string) || chain.sessionRedeemable(account, key, SCOPE.storage, (begins * 1000) as UnixMs))
+    return isValid ? null : `the key that signed it, ${key}, was revoked or expired more than a week ago`
   }
 
   return {

@@ -154,6 +154,9 @@ function createTestChain(): TestChain {
     sessionActive(account, key, scope) {
       return this.sessions.has(`${account}/${key}/${scope}`)
     },
+    sessionRedeemable(account, key, scope, at) {
+      return this.sessionActive(account, key, scope, at)
+    },
     channel(payer, payee, of, net, channelId) {
       const { redeemed } = this
       return redeemed === null ? null : { payer, payee, asset: of, net, channelId, earmark: 0n, redeemed, closesAt: 0 }

@@ -298,6 +298,7 @@ function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null, s
     device: (id) => rows.find((row) => row.id === id) ?? null,
     stakeOf: () => 1n,
     sessionActive: (account, key) => String(account) === String(key) || sessions.has(key),
+    sessionRedeemable: (account, key) => String(account) === String(key) || sessions.has(key),
     channel: () => null,
     channelsOf: () => [],
     escrow: () => ({ available: 10n ** 18n, thawing: 0n, earned: 0n }),
