@@ -148,6 +148,21 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     assert.ok((status[0]?.status.pieces ?? 0) > 0)
   })
 
+  test('gives the gateway another key, ends the old one, and goes on', async () => {
+    type Keys = readonly { key: string; state: string; gateway: boolean }[]
+    const now = async () => (await ask<Keys>(0, 'account', 'session', 'list')).map((row) => [row.key, row.state, row.gateway])
+    const renewed = await ask<{ key: string; replaces: string; gateway: string }>(0, 'account', 'session', 'renew', '--yes')
+    assert.equal(renewed.gateway, 'restarted')
+    await ask(0, 'account', 'session', 'revoke', renewed.replaces, '--yes')
+    const expected = [
+      [renewed.replaces, 'revoked', false],
+      [renewed.key, 'active', true],
+    ]
+    await until('the revocation is confirmed', async () => JSON.stringify(await now()) === JSON.stringify(expected), VERB_MS)
+    await customer.store('with-another-key', 200_000)
+    await customer.verify()
+  })
+
   test('rebuilds a gateway that lost everything, with objects written after the last snapshot', async () => {
     await until(
       'a snapshot is on chain',
@@ -167,7 +182,7 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     const words = join(network.folder, 'words')
     await writeFile(words, mnemonic)
     const report = await ask<{ objects: number; unreachable: readonly string[] }>(0, 'storage', 'recover', '--mnemonic-file', words)
-    assert.deepEqual([report.objects, report.unreachable], [4, []])
+    assert.deepEqual([report.objects, report.unreachable], [5, []])
     const twice = await cairn('storage', 'recover', '--mnemonic-file', words, '--data', network.folder)
     assert.equal(twice.code, 2, 'nothing is written over a gateway')
     await network.resume()

@@ -3,16 +3,13 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { CairnError } from '../../protocol/errors.ts'
-import { type Account, type Address, address, type DeviceId, type Hex } from '../../protocol/ids.ts'
+import type { Account, Address, DeviceId } from '../../protocol/ids.ts'
 import { type AccountKeys, deriveKeys, type WalletKey } from '../../protocol/keys.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
 import { adoptManifest, concludeRecovery, drawKey, RECOVER_PATIENCE_MS, recover, storagePayees } from '../../resources/storage/gateway.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { adoptVouchers } from '../../roles/gateway/index.ts'
-import { orThrow } from '../../runtime/actions/action.ts'
-import { registerSession } from '../../runtime/actions/registry.ts'
-import { SCOPE } from '../../runtime/chain.ts'
-import { createSigner, openTxQueue, saveDeployment } from '../../runtime/real/chain/index.ts'
+import { saveDeployment } from '../../runtime/real/chain/index.ts'
 import { equalBytes, toHex } from '../../std/bytes.ts'
 import { type GatewayConfig, gatewayConfig, readConfig, writeConfig } from '../config.ts'
 import { type Plan, writePlan } from '../up/plan.ts'
@@ -24,6 +21,7 @@ import { type ChainDesk, openChainDesk } from './desk.ts'
 import { borrowNetwork } from './local-network.ts'
 import { type Exit, type Progress, print, printJson, progress } from './output.ts'
 import { dataFolder, exists, findPlace, type PeerAt } from './place.ts'
+import { ALL_SCOPES, addressOf, delegateSession } from './session-key.ts'
 
 export interface RecoverOptions {
   readonly data?: string
@@ -40,12 +38,6 @@ export interface RecoverOptions {
 
 /** Accounts of the mnemonic that are looked at; a local network's customer is the second. */
 const ACCOUNTS = 20
-const ALL_SCOPES = SCOPE.voucher | SCOPE.storage | SCOPE.pointer
-const SESSION_SECONDS = 365 * 24 * 3600
-/** Coins with which a session key pays for its pointers; a tenth of what the wallet has when that is less. */
-const SESSION_GAS = 10n ** 18n
-const SEND_MS = 120_000
-const SEEN_MS = 60_000
 /** A large account's log is long; standing still is noticed by the exchanges' own deadlines. */
 const RECOVER_MS = 6 * 3600 * 1000
 /** Those that stayed silent were waited for before. */
@@ -237,8 +229,6 @@ async function rebuild(
   return { account, sessionKey: addressOf(desk, sessionKey), ...counts, s3, data: target.folder }
 }
 
-const addressOf = (desk: ChainDesk, key: Uint8Array): Address => address(toHex(desk.crypto.secp256k1.address(key)))
-
 /** What a recovery of this account that was cut off left behind; of another account it is deleted. */
 async function begunIn(work: string, account: Account, bar: Progress): Promise<GatewayConfig | null> {
   const config = (await exists(join(work, 'config.json'))) ? await readConfig(work, gatewayConfig).catch(() => null) : null
@@ -257,39 +247,7 @@ async function sessionOf(desk: ChainDesk, known: Uint8Array | null, wallet: Wall
   const { view } = desk.access
   if (known !== null && view.sessionActive(wallet.account, addressOf(desk, known), ALL_SCOPES, desk.clock.now())) return known
   bar.step('delegating a new session key on chain')
-  const made = desk.random.bytes(32)
-  const sessionKey = addressOf(desk, made)
-  const { rpc, clock, log, database } = desk
-  const { chain, chainId, addresses } = desk.access.deployment
-  const queue = openTxQueue({ rpc, clock, log, database, chain, chainId, secret: wallet.secret, confirmations: 3, pollMs: 200 })
-  try {
-    const balance = await rpc.balance(`0x${wallet.account.slice(2)}`)
-    const value = balance / 10n < SESSION_GAS ? balance / 10n : SESSION_GAS
-    const limit = limitOf(desk, wallet.account)
-    const until = Math.floor(clock.now() / 1000) + SESSION_SECONDS
-    const signer = createSigner(queue, addresses)
-    const coins: Hex = `0x${sessionKey.slice(2)}`
-    await Promise.all([
-      orThrow('delegations.register', registerSession(signer, { sessionKey, scope: ALL_SCOPES, limit, until }, { deadlineMs: SEND_MS })),
-      queue.submit({ to: coins, data: '0x', value, label: 'coins for the session key' }, SEND_MS),
-    ])
-  } finally {
-    await queue.close()
-  }
-  // Providers judge by their own confirmed view, which is as old as this one.
-  using deadline = clock.deadline('seeing the session key on chain', SEEN_MS)
-  while (!view.sessionActive(wallet.account, sessionKey, ALL_SCOPES, clock.now())) {
-    deadline.signal.throwIfAborted()
-    await view.advanced(1000, deadline.signal)
-  }
-  return made
-}
-
-/** A session key may draw what the account has set aside, and no more. */
-function limitOf(desk: ChainDesk, account: Account): bigint {
-  const { view } = desk.access
-  const { available, thawing } = view.escrow(account, view.addresses.credits)
-  return view.channelsOf(account).reduce((sum, channel) => sum + channel.earmark + channel.redeemed, available + thawing)
+  return delegateSession(desk, wallet)
 }
 
 function configOf(
