@@ -16,12 +16,14 @@ export interface OrderDesk {
   again(order: Order, first: Order): Refused | null
   /** Whether `account` itself, or a key that it gave every bit of `scope`, made the signature. */
   signedBy(account: Account, scope: number, hash: Uint8Array, signature: Uint8Array): boolean
-  /** Makes the used serials durable and forgets expired ones. */
+  /** Makes the used serials durable and, once in a while, forgets expired ones. */
   flush(): void
 }
 
 /** Orders with clocks that differ from ours by less than this are carried out. */
 const SKEW_MS = 30_000
+/** Expired serials are looked for this often: there may be a million. */
+const SWEEP_MS = 60_000
 
 export function createOrderDesk(options: StorageProviderOptions, ledger: Ledger): OrderDesk {
   const { chain, device } = options
@@ -30,6 +32,7 @@ export function createOrderDesk(options: StorageProviderOptions, ledger: Ledger)
   // Replaying an order gains nobody anything that lasts: puts are idempotent, heads and vouchers are numbered, reads are
   // metered. So serials become durable within a second and not before each reply.
   const seen = new Map<string, number>()
+  let sweepAt = 0
   let fresh: { account: Account; serial: bigint; expiry: number }[] = []
   const keyOf = (account: Account, serial: bigint): string => `${account}/${serial}`
   for (const row of ledger.serials()) seen.set(keyOf(row.account, row.serial), row.expiry)
@@ -76,6 +79,8 @@ export function createOrderDesk(options: StorageProviderOptions, ledger: Ledger)
       const rows = fresh
       fresh = []
       if (rows.length > 0) ledger.keepSerials(rows, now)
+      if (now < sweepAt) return
+      sweepAt = now + SWEEP_MS
       for (const [key, expiry] of seen) if (expiry < now) seen.delete(key)
     },
   }
