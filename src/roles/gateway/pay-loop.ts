@@ -29,8 +29,13 @@ export interface PayParts {
 
 /** Settlements that were found to follow from their evidence, by digest: judged once, and paid until everybody has its voucher. */
 type Verified = Map<Digest, Settlement>
-/** Of the roots that are paid for at a time. */
-const ROOTS_AT_ONCE = 2
+/** Settlements that are kept. */
+const VERIFIED_MAX = 2
+/** Roots that are looked at when newer ones cannot be verified: what is proven is cumulative, so the newest good one pays for all. */
+const ROOTS_BACK = 4
+
+/** What came of paying for a root: everybody has a voucher, somebody has none yet, or nothing could be verified. */
+type Paid = 'paid' | 'owing' | 'unverified'
 
 const LOOK_MS = 1_000
 /** A gateway that is killed forgets what it counted since; delivering vouchers may take longer. */
@@ -65,19 +70,29 @@ async function rootsLoop(parts: PayParts, book: PayBook, signal: AbortSignal): P
   while (!signal.aborted) {
     try {
       const roots = rt.chain.roots(net).filter((row) => row.state === 'pending' || row.state === 'active')
-      for (const root of roots.slice(-ROOTS_AT_ONCE)) {
-        if (paid.has(root.dataHash)) continue
+      await payNewest(roots, paid, async (root) => {
         try {
-          if (await payEpoch(parts, book, asked, known, root)) paid.add(root.dataHash)
+          return await payEpoch(parts, book, asked, known, root)
         } catch (error) {
-          // What is wrong with one publication must not keep the next from being paid.
+          // What is wrong with one publication must not keep another from being paid.
           if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
+          return 'unverified'
         }
-      }
+      })
     } catch (error) {
       if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { why: String(error) })
     }
     await rt.clock.sleep(LOOK_MS, signal).catch(() => undefined)
+  }
+}
+
+/** Pays for the newest root that can be verified, unless it or a newer one is in `paid`, which what is paid is added to. */
+export async function payNewest(roots: readonly RootRow[], paid: Set<Digest>, pay: (root: RootRow) => Promise<Paid>): Promise<void> {
+  for (const root of roots.slice(-ROOTS_BACK).reverse()) {
+    if (paid.has(root.dataHash)) return
+    const outcome = await pay(root)
+    if (outcome === 'paid') paid.add(root.dataHash)
+    if (outcome !== 'unverified') return
   }
 }
 
@@ -120,13 +135,12 @@ async function adopt(parts: PayParts, book: PayBook, asked: Set<Account>, operat
   return adopted
 }
 
-/** True when the epoch needs no further look. */
-async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, known: Verified, root: RootRow): Promise<boolean> {
+async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, known: Verified, root: RootRow): Promise<Paid> {
   const { rt, payees, net, account } = parts
   const settlement = known.get(root.dataHash) ?? (await verified(parts, root))
-  if (settlement === null) return false
+  if (settlement === null) return 'unverified'
   known.set(root.dataHash, settlement)
-  for (const oldest of known.keys()) if (known.size > ROOTS_AT_ONCE) known.delete(oldest)
+  for (const oldest of known.keys()) if (known.size > VERIFIED_MAX) known.delete(oldest)
   const units = parts.resource.units.map((unit) => unit.id)
   const asset = rt.chain.addresses.credits
   const proven = new Map(
@@ -148,7 +162,7 @@ async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, kno
   }
   if (complete)
     rt.log.info('paid an epoch', { epoch: settlement.epoch, total: book.totals().reduce((sum, row) => sum + row.cumulative, 0n) })
-  return complete
+  return complete ? 'paid' : 'owing'
 }
 
 /** The settlement behind a root, if its evidence gives the same one here; null while something is not to be had. */

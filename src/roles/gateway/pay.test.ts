@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Account, account, address, networkId } from '../../protocol/ids.ts'
+import { type Account, account, address, type Digest, digestOf, networkId } from '../../protocol/ids.ts'
+import type { RootRow } from '../../runtime/chain.ts'
 import { createCrypto, openDatabase } from '../../runtime/real/index.ts'
 import { toHex, utf8 } from '../../std/bytes.ts'
 import { openPayBook } from './pay.ts'
+import { payNewest } from './pay-loop.ts'
 
 const crypto = createCrypto()
 const secretOf = (name: string): Uint8Array => crypto.sha256(utf8(name))
@@ -92,4 +94,43 @@ test('a note that was altered, is of another voucher or is missing adds nothing,
     assert.ok(book.adopt(payee, { ...first, note }))
     assert.deepEqual([book.last(payee)?.voucher.cumulative, book.servers()], [20n, []])
   }
+})
+
+test('the newest root that can be verified is paid for, once, whatever was published after it', async () => {
+  const roots = [1, 2, 3, 4, 5, 6].map((epoch) => ({ epoch, dataHash: digestOf(crypto.sha256(Uint8Array.of(epoch))) }) as RootRow)
+  const good = new Set([2, 3])
+  const paid = new Set<Digest>()
+  const asked: number[] = []
+  let owing = true
+  const turn = async (until: number): Promise<number[]> => {
+    asked.length = 0
+    await payNewest(roots.slice(0, until), paid, async ({ epoch }) => {
+      asked.push(epoch)
+      return good.has(epoch) ? (owing ? 'owing' : 'paid') : 'unverified'
+    })
+    return [...asked]
+  }
+  assert.deepEqual(await turn(1), [1])
+  assert.deepEqual(await turn(3), [3], 'what is older is in it')
+  owing = false
+  assert.deepEqual(
+    [await turn(5), await turn(5)],
+    [
+      [5, 4, 3],
+      [5, 4],
+    ],
+    'until everybody has a voucher, and not again',
+  )
+  good.add(6)
+  assert.deepEqual([await turn(6), await turn(6)], [[6], []])
+})
+
+test('roots that nobody can verify are not looked for without end', async () => {
+  const roots = Array.from({ length: 50 }, (_, epoch) => ({ epoch, dataHash: digestOf(crypto.sha256(Uint8Array.of(epoch))) }) as RootRow)
+  let asked = 0
+  await payNewest(roots, new Set(), async () => {
+    asked += 1
+    return 'unverified'
+  })
+  assert.equal(asked, 4)
 })
