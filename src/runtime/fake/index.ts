@@ -15,6 +15,7 @@ export type { CapturingLog } from './log.ts'
 export { createFakeMetrics, type FakeMetrics } from './metrics.ts'
 export { createFakeNetwork, type FakeNetworkHub } from './network.ts'
 export { createFakeRandom } from './random.ts'
+export { createStillChain, stillNetwork } from './still-chain.ts'
 
 export interface FakeRuntimeOptions {
   readonly prng: Prng

@@ -2,8 +2,8 @@
 import { deviceIdOf } from '../../../protocol/device-signature.ts'
 import {
   type Account,
+  type Address,
   account as accountOf,
-  address,
   type Digest,
   digestOf,
   type Epoch,
@@ -13,14 +13,16 @@ import {
   type PeerId,
 } from '../../../protocol/ids.ts'
 import { domainSeparator, STORAGE_ORDER, storageDomain, typedDataHash } from '../../../protocol/typed-data.ts'
-import { type ChainView, CONTRACT_NAMES, type DeviceRow, type NetworkRow } from '../../../runtime/chain.ts'
+import type { ChainView, DeviceRow } from '../../../runtime/chain.ts'
 import {
   createFakeDisk,
   createFakeNetwork,
   createFakeRandom,
   createFakeRuntime,
   createInlineCompute,
+  createStillChain,
   type FakeClock,
+  stillNetwork,
 } from '../../../runtime/fake/index.ts'
 import type { Network } from '../../../runtime/index.ts'
 import { createNative } from '../../../runtime/real/compute/native.ts'
@@ -89,68 +91,26 @@ const row: DeviceRow = {
 
 /** What the chain says to a provider that is asked for proofs, all of it fixed. */
 function stageChain(customers: readonly Key[]): ChainView {
-  const zero = address(`0x${'00'.repeat(20)}`)
-  const addresses = Object.fromEntries(CONTRACT_NAMES.map((name, i) => [name, address(`0x${`${i + 16}`.repeat(20)}`)]))
-  const unused = (): never => {
-    throw new Error('a provider does not ask for this')
-  }
-  const network: NetworkRow = {
-    id: NET,
+  const network = stillNetwork(NET, {
     owner: OWNER.account,
-    epochSeconds: EPOCH_SECONDS,
-    minStake: 0n,
-    challengeSeconds: 10,
-    rootEpochs: 1,
-    feeBps: 0,
     feeRecipient: OWNER.account,
-    publisher: zero,
     verifier: VERIFIER.account,
-    verifierNet: 0,
-    closed: false,
-  }
-  return {
-    chainId: 31337,
-    addresses: addresses as unknown as ChainView['addresses'],
-    head: () => null,
-    freshAt: unused,
-    degraded: () => false,
+    epochSeconds: EPOCH_SECONDS,
+  })
+  const isSession = (account: Account, key: Address): boolean =>
+    customers.some((one) => one.account === account && sessionOf(one).account === (key as string))
+  return createStillChain({
     network: () => network,
     networks: () => [network],
     devices: () => [row],
     device: () => row,
     stakeOf: () => 1n,
-    session: () => null,
-    sessionActive: (account, key) => customers.some((one) => one.account === account && sessionOf(one).account === (key as string)),
-    sessionRedeemable: (account, key) => customers.some((one) => one.account === account && sessionOf(one).account === (key as string)),
-    channel: () => null,
-    channelsOf: () => [],
+    sessionActive: isSession,
+    sessionRedeemable: isSession,
     escrow: () => ({ available: 1n << 100n, thawing: 0n, earned: 0n }),
-    sessionsOf: () => [],
-    thawingOf: () => [],
-    pools: () => [],
-    delegationsOf: () => [],
-    proposals: () => [],
-    pointer: () => null,
-    evidence: () => [],
     nonceCommit: (_net, epoch, verifier) => (verifier === VERIFIER.account ? nonceHash(crypto, nonceOf(epoch)) : null),
-    roots: () => [],
-    demand: () => null,
-    demands: () => [],
-    dispute: () => null,
-    disputes: () => [],
-    punished: () => [],
-    punishedSigners: () => [],
-    rootSet: () => null,
-    evidenceFrom: () => [],
-    nominated: () => 0n,
-    claimed: () => 0n,
-    pot: () => ({ funded: 0n, allocated: 0n, claimed: 0n }),
-    lease: () => null,
-    leasesOf: () => [],
-    quoteCancelled: () => false,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: seedOf(epoch) }),
-    advanced: unused,
-  }
+  })
 }
 
 /** One customer's session, as its gateway uses it. */

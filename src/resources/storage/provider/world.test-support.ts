@@ -7,14 +7,15 @@ import {
   type Digest,
   deviceId,
   digestOf,
+  type NetworkId,
   networkId,
   type PeerId,
   type ProtocolId,
   account as toAccount,
 } from '../../../protocol/ids.ts'
 import { domainSeparator, escrowDomain, STORAGE_ORDER, storageDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
-import { type ChainView, CONTRACT_NAMES } from '../../../runtime/chain.ts'
-import { createFakeDisk, createFakeRuntime, createInlineCompute } from '../../../runtime/fake/index.ts'
+import type { ChainView } from '../../../runtime/chain.ts'
+import { createFakeDisk, createFakeRuntime, createInlineCompute, createStillChain, stillNetwork } from '../../../runtime/fake/index.ts'
 import type { Duplex, Network } from '../../../runtime/index.ts'
 import { createNative } from '../../../runtime/real/compute/native.ts'
 import { createCrypto } from '../../../runtime/real/crypto.ts'
@@ -117,82 +118,23 @@ export interface TestChain extends ChainView {
 }
 
 function createTestChain(): TestChain {
-  const zero = address('0x'.padEnd(42, '0'))
-  const zeroAccount = toAccount('0x'.padEnd(42, '0'))
-  const none = (): never => {
-    throw new Error('not used by a provider')
-  }
-  return {
-    sessions: new Set(),
-    nonces: new Map(),
+  const chain: TestChain = createStillChain({
+    sessions: new Set<string>(),
+    nonces: new Map<string, Digest>(),
     available: 0n,
-    redeemed: null,
-    chainId: 31337,
-    addresses: Object.fromEntries(CONTRACT_NAMES.map((name) => [name, zero])) as unknown as ChainView['addresses'],
-    head: () => null,
-    freshAt: none,
-    degraded: () => false,
-    network: (id) => ({
-      id,
-      owner: zeroAccount,
-      epochSeconds: EPOCH_SECONDS,
-      minStake: 0n,
-      challengeSeconds: 10,
-      rootEpochs: 1,
-      feeBps: 0,
-      feeRecipient: zeroAccount,
-      publisher: zero,
-      verifier: zeroAccount,
-      verifierNet: 0,
-      closed: false,
-    }),
-    networks: () => [],
-    session: () => null,
-    devices: () => [],
-    device: () => null,
-    stakeOf: () => 0n,
-    sessionActive(account, key, scope) {
-      return this.sessions.has(`${account}/${key}/${scope}`)
-    },
-    sessionRedeemable(account, key, scope, at) {
-      return this.sessionActive(account, key, scope, at)
-    },
-    channel(payer, payee, of, net, channelId) {
-      const { redeemed } = this
+    redeemed: null as bigint | null,
+    network: (id: NetworkId) => stillNetwork(id, { epochSeconds: EPOCH_SECONDS }),
+    sessionActive: (account: Account, key: Address, scope: number) => chain.sessions.has(`${account}/${key}/${scope}`),
+    sessionRedeemable: (account: Account, key: Address, scope: number) => chain.sessions.has(`${account}/${key}/${scope}`),
+    channel(payer: Account, payee: Account, of: Address, net: NetworkId, channelId: bigint) {
+      const { redeemed } = chain
       return redeemed === null ? null : { payer, payee, asset: of, net, channelId, earmark: 0n, redeemed, closesAt: 0 }
     },
-    channelsOf: () => [],
-    escrow() {
-      return { available: this.available, thawing: 0n, earned: 0n }
-    },
-    sessionsOf: () => [],
-    thawingOf: () => [],
-    pools: () => [],
-    delegationsOf: () => [],
-    proposals: () => [],
-    pointer: () => null,
-    evidence: () => [],
-    nonceCommit(_net, epoch, verifier) {
-      return this.nonces.get(`${epoch}/${verifier}`) ?? null
-    },
-    roots: () => [],
-    demand: () => null,
-    demands: () => [],
-    dispute: () => null,
-    disputes: () => [],
-    punished: () => [],
-    punishedSigners: () => [],
-    rootSet: () => null,
-    evidenceFrom: () => [],
-    nominated: () => 0n,
-    claimed: () => 0n,
-    pot: none,
-    lease: none,
-    leasesOf: none,
-    quoteCancelled: none,
-    epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
-    advanced: none,
-  }
+    escrow: () => ({ available: chain.available, thawing: 0n, earned: 0n }),
+    nonceCommit: (_net: NetworkId, epoch: number, verifier: Account) => chain.nonces.get(`${epoch}/${verifier}`) ?? null,
+    epochSeed: (_net: NetworkId, epoch: number) => ({ is: 'seed' as const, seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
+  })
+  return chain
 }
 
 type Handler = (io: Duplex, signal: AbortSignal) => Promise<void>

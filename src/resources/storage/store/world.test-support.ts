@@ -11,14 +11,16 @@ import {
   type PeerId,
 } from '../../../protocol/ids.ts'
 import { peerIdOf } from '../../../protocol/peer-id.ts'
-import { type ChainView, CONTRACT_NAMES, type DeviceRow, type PointerRow } from '../../../runtime/chain.ts'
+import type { ChainView, DeviceRow, PointerRow } from '../../../runtime/chain.ts'
 import {
   createFakeClock,
   createFakeDisk,
   createFakeNetwork,
   createFakeRuntime,
   createInlineCompute,
+  createStillChain,
   type FakeClock,
+  stillNetwork,
 } from '../../../runtime/fake/index.ts'
 import type { Database, Duplex, Network } from '../../../runtime/index.ts'
 import { createNative } from '../../../runtime/real/compute/native.ts'
@@ -263,66 +265,18 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
 }
 
 function chainOf(rows: readonly DeviceRow[], pointer: () => PointerRow | null, sessions: ReadonlySet<Address>): ChainView {
-  const zero = address('0x'.padEnd(42, '0'))
-  const unused = (): never => {
-    throw new Error('not used by the store')
-  }
-  return {
-    chainId: 31337,
-    addresses: Object.fromEntries(CONTRACT_NAMES.map((name) => [name, zero])) as unknown as ChainView['addresses'],
-    head: () => null,
-    freshAt: unused,
-    degraded: () => false,
-    network: (id) => ({
-      id,
-      owner: accountOf(zero),
-      epochSeconds: EPOCH_SECONDS,
-      minStake: 0n,
-      challengeSeconds: 10,
-      rootEpochs: 1,
-      feeBps: 0,
-      feeRecipient: accountOf(zero),
-      publisher: zero,
-      verifier: accountOf(zero),
-      verifierNet: 0,
-      closed: false,
-    }),
-    networks: () => [],
-    session: () => null,
-    sessionsOf: () => [],
-    thawingOf: () => [],
-    pools: () => [],
-    delegationsOf: () => [],
-    proposals: () => [],
+  const isSession = (account: Account, key: Address): boolean => String(account) === String(key) || sessions.has(key)
+  return createStillChain({
+    network: (id) => stillNetwork(id, { epochSeconds: EPOCH_SECONDS }),
     devices: () => rows,
     device: (id) => rows.find((row) => row.id === id) ?? null,
     stakeOf: () => 1n,
-    sessionActive: (account, key) => String(account) === String(key) || sessions.has(key),
-    sessionRedeemable: (account, key) => String(account) === String(key) || sessions.has(key),
-    channel: () => null,
-    channelsOf: () => [],
+    sessionActive: isSession,
+    sessionRedeemable: isSession,
     escrow: () => ({ available: 10n ** 18n, thawing: 0n, earned: 0n }),
     pointer,
-    evidence: () => [],
-    nonceCommit: () => null,
-    roots: () => [],
-    demand: () => null,
-    demands: () => [],
-    dispute: () => null,
-    disputes: () => [],
-    punished: () => [],
-    punishedSigners: () => [],
-    rootSet: () => null,
-    evidenceFrom: () => [],
-    nominated: () => 0n,
-    claimed: () => 0n,
-    pot: unused,
-    lease: unused,
-    leasesOf: unused,
-    quoteCancelled: unused,
     epochSeed: (_net, epoch) => ({ is: 'seed', seed: digestOf(crypto.sha256(Uint8Array.of(epoch & 255))) }),
-    advanced: unused,
-  }
+  })
 }
 
 export const bodyOf = (bytes: Uint8Array, over: Partial<BodySource> = {}): BodySource => {

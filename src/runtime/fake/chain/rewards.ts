@@ -2,7 +2,7 @@
 import { deviceIdOf, verifyDevice } from '../../../protocol/device-signature.ts'
 import { type Account, type Address, bytesOf, type DeviceId, type Digest, deviceId } from '../../../protocol/ids.ts'
 import { verifyMerkle } from '../../../protocol/merkle.ts'
-import { domainSeparator, type TypedStruct, typedDataHash } from '../../../protocol/typed-data.ts'
+import { domainSeparator, REGISTER, ROOT, registryDomain, rootDomain, typedDataHash } from '../../../protocol/typed-data.ts'
 import { bigEndian, concat, equalBytes } from '../../../std/bytes.ts'
 import {
   accountArg,
@@ -63,21 +63,6 @@ export interface RewardsModel {
 }
 
 const EMPTY: Pot = { claimed: 0n, allocated: 0n, funded: 0n, published: 0, lastEpoch: 0, dueAt: 0 }
-
-/** IRootPublisher.RootMessage. */
-const ROOT: TypedStruct = {
-  name: 'Root',
-  members: [
-    ['net', 'uint32'],
-    ['asset', 'address'],
-    ['epoch', 'uint32'],
-    ['attempt', 'uint32'],
-    ['setId', 'uint32'],
-    ['root', 'bytes32'],
-    ['total', 'uint128'],
-    ['dataHash', 'bytes32'],
-  ],
-}
 
 export function createRewards(machine: Machine, tokens: Tokens, registry: RegistryModel, guardian: Account): RewardsModel {
   const { addresses, emit, crypto, now } = machine
@@ -206,12 +191,7 @@ export function createRewards(machine: Machine, tokens: Tokens, registry: Regist
     return true
   }
 
-  const separator = domainSeparator(crypto, {
-    name: 'Cairn RootPublisher',
-    version: '1',
-    chainId: machine.chainId,
-    verifyingContract: addresses.publisher,
-  })
+  const separator = domainSeparator(crypto, rootDomain(machine.chainId, addresses.publisher))
 
   function publishSigned(_: Call, args: readonly unknown[]): void {
     const m = structArg(args, 0)
@@ -280,17 +260,6 @@ export function createRewards(machine: Machine, tokens: Tokens, registry: Regist
 
 // ------------------------------------------------------------------- devices
 
-/** DeviceRegistry's consent of a device. */
-const REGISTER: TypedStruct = {
-  name: 'Register',
-  members: [
-    ['net', 'uint32'],
-    ['owner', 'address'],
-    ['transportKey', 'bytes32'],
-    ['deadline', 'uint40'],
-    ['batch', 'bytes32'],
-  ],
-}
 const MAX_RECORD = 512
 
 interface Device {
@@ -303,12 +272,7 @@ interface Device {
 export function createDevices(machine: Machine, registry: RegistryModel): Functions {
   const { emit, crypto, now } = machine
   const devices = machine.table<Device | null>(null)
-  const separator = domainSeparator(crypto, {
-    name: 'Cairn DeviceRegistry',
-    version: '1',
-    chainId: machine.chainId,
-    verifyingContract: machine.addresses.devices,
-  })
+  const separator = domainSeparator(crypto, registryDomain(machine.chainId, machine.addresses.devices))
 
   function register(r: Struct): void {
     const [net, owner, deadline] = [numberOf(r['net']), accountOf(r['owner']), numberOf(r['deadline'])]
