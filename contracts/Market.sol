@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
@@ -31,6 +32,15 @@ contract Market is IMarket, EIP712 {
     IStaking public immutable STAKING;
     /// @notice May pause new leases, as the Timelock's guardian does; has no other power here.
     address public immutable AUTHORITY;
+
+    /// @dev Payments of neighbours in a batch that have a provider, an asset and a network in common.
+    struct Run {
+        address provider;
+        address asset;
+        uint32 net;
+        uint256 count;
+        IEscrow.Payment[] payments;
+    }
 
     uint256 private _count;
     mapping(uint256 id => Lease) private _leases;
@@ -85,10 +95,15 @@ contract Market is IMarket, EIP712 {
         uint256 paidFor = prepay / quote.rate;
         if (prepay < least || paidFor == 0) revert PrepayTooLow(prepay, least);
         if (!STAKING.isEligible(quote.provider, quote.net)) revert NotEligible(quote.provider, quote.net);
-        if (!SignatureChecker.isValidSignatureNowCalldata(quote.provider, hashQuote(quote), signature)) {
-            revert BadSignature();
-        }
+        if (!_signed(quote.provider, hashQuote(quote), signature)) revert BadSignature();
         return paidFor < quote.term ? uint40(paidFor) : quote.term;
+    }
+
+    /// @dev The account's own key first: whoever has it decides about the account's code, so that need not be looked at.
+    function _signed(address provider, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (problem == ECDSA.RecoverError.NoError && signer == provider) return true;
+        return SignatureChecker.isValidERC1271SignatureNowCalldata(provider, digest, signature);
     }
 
     /// @notice Pays the provider for the time until now, or until the lease's end, which closes it. Anyone.
@@ -98,12 +113,45 @@ contract Market is IMarket, EIP712 {
         return _settle(id, l);
     }
 
-    /// @notice settle for several; those that are not open are passed over.
+    /// @notice settle for several; those that are not open are passed over. Neighbours of one provider, asset and network
+    /// are paid at once, so whoever settles many lists them in that order.
     function settleMany(uint256[] calldata ids) external returns (uint128 paid) {
+        Run memory run;
+        run.payments = new IEscrow.Payment[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
             Lease storage l = _leases[ids[i]];
-            if (l.rate != 0 && !l.closed) paid += _settle(ids[i], l);
+            if (l.rate == 0 || l.closed) continue;
+            uint128 amount = _advance(ids[i], l);
+            if (amount == 0) continue;
+            paid += amount;
+            _join(run, l);
+            run.payments[run.count++] = IEscrow.Payment(l.customer, bytes32(ids[i]), amount);
         }
+        _flush(run);
+    }
+
+    /// @dev Pays the run so far if the lease is not of it, and begins one for the lease.
+    function _join(Run memory run, Lease storage l) private {
+        (address provider, address asset, uint32 net) = (l.provider, l.asset, l.net);
+        if (provider == run.provider && asset == run.asset && net == run.net) return;
+        _flush(run);
+        (run.provider, run.asset, run.net) = (provider, asset, net);
+    }
+
+    /// @dev Hands over the first `count` payments; the array gets its length back for the next run.
+    function _flush(Run memory run) private {
+        uint256 count = run.count;
+        if (count == 0) return;
+        IEscrow.Payment[] memory payments = run.payments;
+        uint256 length = payments.length;
+        assembly ("memory-safe") {
+            mstore(payments, count)
+        }
+        ESCROW.payMany(run.provider, run.asset, run.net, payments);
+        assembly ("memory-safe") {
+            mstore(payments, length)
+        }
+        run.count = 0;
     }
 
     /// @notice Ends a lease. The customer pays to this second and gets the rest back at once. The provider gives the
@@ -135,9 +183,14 @@ contract Market is IMarket, EIP712 {
         ESCROW.unlock(l.customer, l.asset, bytes32(id), returned);
     }
 
-    /// @dev Past the grace the provider is paid no more: Escrow's lock ends then, or ends later if the lease was cut
-    /// short, and what it still holds goes back.
     function _settle(uint256 id, Lease storage l) private returns (uint128 paid) {
+        paid = _advance(id, l);
+        if (paid != 0) ESCROW.pay(l.customer, l.provider, l.asset, l.net, bytes32(id), paid);
+    }
+
+    /// @dev Moves the lease on to now and says what is to be paid for it. Past the grace the provider is paid no more:
+    /// Escrow's lock ends then, or ends later if the lease was cut short, and what it still holds goes back.
+    function _advance(uint256 id, Lease storage l) private returns (uint128 paid) {
         uint40 end = l.end;
         if (block.timestamp >= end + SETTLE_GRACE) {
             _forfeit(id, l);
@@ -152,7 +205,6 @@ contract Market is IMarket, EIP712 {
             l.closed = true;
             emit LeaseClosed(id);
         }
-        if (paid != 0) ESCROW.pay(l.customer, l.provider, l.asset, l.net, bytes32(id), paid);
     }
 
     function _forfeit(uint256 id, Lease storage l) private {

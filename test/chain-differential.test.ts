@@ -140,6 +140,11 @@ function callOf(draw: Draw, pair: Pair): ChainCall {
     () => ({ contract: 'escrow', function: 'approveCollector', args: [other, asset, amount * 2n, 86_400] }),
     () => ({ contract: 'escrow', function: 'lock', args: [other, asset, zero, amount, now + draw.skip] }),
     () => ({ contract: 'escrow', function: 'pay', args: [other, actorAt(draw.signer), asset, net, zero, amount / 2n] }),
+    () => {
+      const one = { payer: other, lockId: zero, amount: amount / 3n }
+      const payments = [one, draw.signer === 0 ? { ...one, amount } : { ...one, payer: actorAt(draw.signer) }]
+      return { contract: 'escrow', function: 'payMany', args: [actorAt(draw.signer), asset, net, payments] }
+    },
     () => ({ contract: 'escrow', function: 'unlock', args: [other, asset, zero, amount / 2n] }),
     () => ({ contract: 'escrow', function: 'returnExpired', args: [actorAt(draw.signer), other, asset, zero] }),
     () => ({ contract: 'credits', function: 'mint', args: [other, amount, amount * 10n ** 10n] }),

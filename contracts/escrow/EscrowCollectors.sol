@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {EscrowBase} from "./EscrowBase.sol";
 
@@ -8,6 +9,8 @@ import {EscrowBase} from "./EscrowBase.sol";
 /// @notice A collector pays only from what it locked, and only before the lock's expiry; afterwards anyone returns the
 /// rest to the payer. A collector that stops working therefore holds nobody's money for longer than the payer agreed.
 abstract contract EscrowCollectors is EscrowBase {
+    using SafeCast for uint256;
+
     mapping(address payer => mapping(address collector => mapping(address asset => Approval))) private _approvals;
     mapping(bytes32 lockKey => Lock) private _locks;
 
@@ -39,13 +42,28 @@ abstract contract EscrowCollectors is EscrowBase {
 
     /// @notice Pays `amount` from the calling collector's lock to `payee`, less fees.
     function pay(address payer, address payee, address asset, uint32 net, bytes32 lockId, uint128 amount) external {
+        _payLocked(lockKeyOf(msg.sender, payer, asset, lockId), payee, net, amount);
+        _settle(payee, asset, net, amount);
+    }
+
+    /// @notice The same from several of the calling collector's locks, with fees on the total. One that cannot be paid
+    /// fails all.
+    function payMany(address payee, address asset, uint32 net, Payment[] calldata payments) external {
+        uint256 total = 0;
+        for (uint256 i = 0; i < payments.length; ++i) {
+            Payment calldata one = payments[i];
+            _payLocked(lockKeyOf(msg.sender, one.payer, asset, one.lockId), payee, net, one.amount);
+            total += one.amount;
+        }
+        _settle(payee, asset, net, total.toUint128());
+    }
+
+    function _payLocked(bytes32 lockKey, address payee, uint32 net, uint128 amount) private {
         if (payee == address(0)) revert ZeroAddress();
-        bytes32 lockKey = lockKeyOf(msg.sender, payer, asset, lockId);
         uint40 expiry = _locks[lockKey].expiry;
         if (block.timestamp >= expiry) revert LockExpired(expiry);
         _takeLocked(lockKey, amount);
         emit PaidFromLock(lockKey, payee, net, amount);
-        _settle(payee, asset, net, amount);
     }
 
     /// @notice Returns `amount` of the calling collector's lock to its payer.

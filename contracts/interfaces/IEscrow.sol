@@ -90,6 +90,13 @@ interface IEscrow {
         uint40 expiry;
     }
 
+    /// @notice A payment from the calling collector's lock `lockId` of the payer's money.
+    struct Payment {
+        address payer;
+        bytes32 lockId;
+        uint128 amount;
+    }
+
     /// @notice A session key to register with a deposit; `key` = 0 registers nothing.
     struct SessionGrant {
         address key;
@@ -245,6 +252,7 @@ interface IEscrow {
         external
         returns (bytes32 lockKey);
     function pay(address payer, address payee, address asset, uint32 net, bytes32 lockId, uint128 amount) external;
+    function payMany(address payee, address asset, uint32 net, Payment[] calldata payments) external;
     function unlock(address payer, address asset, bytes32 lockId, uint128 amount) external;
     function returnExpired(address collector, address payer, address asset, bytes32 lockId)
         external

@@ -675,6 +675,50 @@ contract EscrowTest is MoneyFixture {
         escrow.pay(payer, payee, address(credits), NET, "a", 1);
     }
 
+    function test_ACollectorPaysFromSeveralLocksAtOnce() public {
+        registry.setFee(NET, 100, owner);
+        _approve(20 * M);
+        _fund(owner, 10 * M);
+        vm.prank(owner);
+        escrow.approveCollector(address(this), address(credits), 10 * M, 10 days);
+        escrow.lock(payer, address(credits), "a", 1000, uint40(T0 + 2 days));
+        escrow.lock(payer, address(credits), "b", 1000, uint40(T0 + 1 days));
+        escrow.lock(owner, address(credits), "a", 1000, uint40(T0 + 2 days));
+        IEscrow.Payment[] memory payments = new IEscrow.Payment[](3);
+        payments[0] = IEscrow.Payment(payer, "a", 100);
+        payments[1] = IEscrow.Payment(owner, "a", 101);
+        payments[2] = IEscrow.Payment(payer, "b", 102);
+        bytes32 key = escrow.lockKeyOf(address(this), owner, address(credits), "a");
+        vm.expectEmit(address(escrow));
+        emit IEscrow.PaidFromLock(escrow.lockKeyOf(address(this), payer, address(credits), "a"), payee, NET, 100);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.PaidFromLock(key, payee, NET, 101);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.PaidFromLock(escrow.lockKeyOf(address(this), payer, address(credits), "b"), payee, NET, 102);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.Settled(payee, address(credits), NET, 303, 4, 4);
+        escrow.payMany(payee, address(credits), NET, payments);
+        assertEq(_earned(payee), 295, "less fees on the total");
+        assertEq(escrow.lockOf(key).amount, 899, "each from its own");
+        payments[1].amount = 900;
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.Insufficient.selector, 900, 899));
+        escrow.payMany(payee, address(credits), NET, payments);
+        payments[1].amount = 0;
+        vm.expectRevert(IEscrow.ZeroAmount.selector);
+        escrow.payMany(payee, address(credits), NET, payments);
+        payments[1].amount = 1;
+        vm.expectRevert(IEscrow.ZeroAddress.selector);
+        escrow.payMany(address(0), address(credits), NET, payments);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.LockExpired.selector, 0));
+        vm.prank(payee);
+        escrow.payMany(payee, address(credits), NET, payments);
+        vm.warp(T0 + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.LockExpired.selector, uint40(T0 + 1 days)));
+        escrow.payMany(payee, address(credits), NET, payments);
+        escrow.payMany(payee, address(credits), NET, new IEscrow.Payment[](0));
+        assertEq(_earned(payee), 295, "nothing of these");
+    }
+
     function test_LocksAreBoundByTheApproval() public {
         vm.expectRevert(abi.encodeWithSelector(IEscrow.AllowanceExceeded.selector, 1, 0));
         escrow.lock(payer, address(credits), "a", 1, uint40(T0 + 1));

@@ -9,6 +9,18 @@ import {Pause} from "../libraries/Pause.sol";
 import {MoneyFixture} from "./mocks/MoneyFixture.sol";
 import {MockAuthority, MockStaking} from "./mocks/MockGovernance.sol";
 
+contract Wallet {
+    mapping(bytes32 digest => bytes32 signature) private _accepted;
+
+    function accept(bytes32 digest, bytes32 signature) external {
+        _accepted[digest] = signature;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
+        return _accepted[digest] == keccak256(signature) ? this.isValidSignature.selector : bytes4(0);
+    }
+}
+
 contract MarketTest is MoneyFixture {
     uint256 private constant PROVIDER_KEY = 0x9801;
     uint96 private constant RATE = 1000;
@@ -125,6 +137,27 @@ contract MarketTest is MoneyFixture {
         _refuse(_quote(), 1e12, abi.encodeWithSelector(IMarket.NotEligible.selector, provider, NET));
         vm.expectRevert(IMarket.ZeroAddress.selector);
         new Market(IEscrow(address(0)), IStaking(address(staking)), address(0));
+    }
+
+    /// @dev A contract that accepts one signature of one digest, and any account's own key before its code.
+    function test_AQuoteIsSignedByTheKeyOrByTheContract() public {
+        Wallet wallet = new Wallet();
+        staking.setEligible(address(wallet), NET, true);
+        IMarket.Quote memory quote = _quote();
+        quote.provider = address(wallet);
+        _refuse(quote, 1e12, abi.encodeWithSelector(IMarket.BadSignature.selector));
+        wallet.accept(market.hashQuote(quote), keccak256(_sign(quote)));
+        assertEq(market.lease(_open(quote, 1e12)).provider, address(wallet), "by the contract");
+        quote.nonce = 8;
+        _refuse(quote, 1e12, abi.encodeWithSelector(IMarket.BadSignature.selector));
+        vm.etch(provider, address(wallet).code);
+        assertEq(market.lease(_openOne()).provider, provider, "by the key of an account with code");
+        quote = _quote();
+        quote.nonce = 9;
+        bytes memory others = signatureOf(OTHER_KEY, market.hashQuote(quote));
+        vm.expectRevert(IMarket.BadSignature.selector);
+        vm.prank(payer);
+        market.openLease(quote, others, 1e12);
     }
 
     function test_AQuoteIsGoodToItsLastSecond() public {
@@ -289,6 +322,36 @@ contract MarketTest is MoneyFixture {
         ids[3] = _open(quote, 1e12);
         vm.warp(T0 + 50);
         assertEq(market.settleMany(ids), RATE * 100, "two leases, once each");
+    }
+
+    /// @dev Neighbours are paid together; nobody gets what is another's, and the batch goes on after each.
+    function test_SettleManyPaysEveryProviderItsOwn() public {
+        address second = vm.addr(OTHER_KEY);
+        staking.setEligible(second, NET, true);
+        cairn.approve(address(escrow), 1e12);
+        escrow.deposit(payer, address(cairn), 1e12);
+        vm.prank(payer);
+        escrow.approveCollector(address(market), address(cairn), type(uint128).max, 500 days);
+        uint256[] memory ids = new uint256[](6);
+        for (uint256 i = 0; i < 6; ++i) {
+            IMarket.Quote memory quote = _quote();
+            quote.nonce = 50 + i;
+            if (i == 2) quote.provider = second;
+            if (i == 4) quote.asset = address(cairn);
+            if (i == 5) quote.asset = address(cairn);
+            bytes memory signature = signatureOf(i == 2 ? OTHER_KEY : PROVIDER_KEY, market.hashQuote(quote));
+            vm.prank(payer);
+            ids[i] = market.openLease(quote, signature, uint128(RATE) * NOTICE);
+        }
+        vm.warp(T0 + 10);
+        assertEq(market.settleMany(ids), RATE * 60, "six leases");
+        assertEq(escrow.account(provider, address(credits)).earned, _net(RATE * 20) + _net(RATE * 10), "two and one");
+        assertEq(escrow.account(second, address(credits)).earned, _net(RATE * 10), "the one between");
+        assertEq(escrow.account(provider, address(cairn)).earned, RATE * 20, "in the other asset");
+        for (uint256 i = 0; i < 6; ++i) {
+            assertEq(market.owedOf(ids[i]), 0, "settled");
+        }
+        assertEq(market.settleMany(ids), 0, "once");
     }
 
     /// M2: whatever happens in whichever order, a lease pays for its time and returns the rest.

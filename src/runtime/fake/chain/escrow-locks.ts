@@ -1,7 +1,7 @@
 /** Money set aside for collectors (EscrowCollectors.sol). */
 import { type Account, type Address, bytesOf, type Digest, digestOf as digestOfBytes } from '../../../protocol/ids.ts'
 import { concat } from '../../../std/bytes.ts'
-import { accountArg, addressArg, amountArg, digestArg, numberArg } from './arguments.ts'
+import { accountArg, accountOf, addressArg, amountArg, amountOf, digestArg, digestOf, listOf, numberArg, structOf } from './arguments.ts'
 import type { EscrowBooks } from './escrow-books.ts'
 import { type Call, type Machine, must, NOBODY, type Table } from './machine.ts'
 import type { Functions } from './registry.ts'
@@ -52,15 +52,29 @@ export function createEscrowLocks(machine: Machine, base: EscrowBooks): { functi
     emit('escrow', 'Locked', { lockKey, collector: call.sender, payer, asset, amount, expiry })
   }
 
-  function pay(call: Call, args: readonly unknown[]): void {
-    const [payer, payee, asset] = [accountArg(args, 0), accountArg(args, 1), addressArg(args, 2)]
-    const [net, amount] = [numberArg(args, 3), amountArg(args, 5)]
+  function payLocked(lockKey: Digest, payee: Account, net: number, amount: bigint): void {
     must(payee !== NOBODY, 'ZeroAddress')
-    const lockKey = lockKeyOf(call.sender, payer, asset, digestArg(args, 4))
     must(now() < locks.get(lockKey).expiry, 'LockExpired', { expiry: locks.get(lockKey).expiry })
     takeLocked(lockKey, amount)
     emit('escrow', 'PaidFromLock', { lockKey, payee, net, amount })
+  }
+
+  function pay(call: Call, args: readonly unknown[]): void {
+    const [payer, payee, asset] = [accountArg(args, 0), accountArg(args, 1), addressArg(args, 2)]
+    const [net, amount] = [numberArg(args, 3), amountArg(args, 5)]
+    payLocked(lockKeyOf(call.sender, payer, asset, digestArg(args, 4)), payee, net, amount)
     settle(payee, asset, net, amount)
+  }
+
+  function payMany(call: Call, args: readonly unknown[]): void {
+    const [payee, asset, net] = [accountArg(args, 0), addressArg(args, 1), numberArg(args, 2)]
+    let total = 0n
+    for (const payment of listOf(args[3]).map(structOf)) {
+      const amount = amountOf(payment['amount'])
+      payLocked(lockKeyOf(call.sender, accountOf(payment['payer']), asset, digestOf(payment['lockId'])), payee, net, amount)
+      total += amount
+    }
+    settle(payee, asset, net, total)
   }
 
   function unlock(call: Call, args: readonly unknown[]): void {
@@ -86,6 +100,7 @@ export function createEscrowLocks(machine: Machine, base: EscrowBooks): { functi
     functions: {
       lock,
       pay,
+      payMany,
       unlock,
       returnExpired,
       approveCollector(call, args) {
