@@ -139,7 +139,7 @@ contract DeviceRegistry is IDeviceRegistry, EIP712 {
     function transfer(bytes32 id, address to) external onlyOwner(id) {
         Device storage d = _requireActive(id);
         if (to == address(0) || to == msg.sender) revert BadOwner();
-        (, uint40 thaw,,) = registry.stakeRules(d.net);
+        (uint40 thaw,) = registry.thawRules(d.net);
         uint40 effectiveAt = uint40(block.timestamp) + thaw;
         _transfers[id] = Transfer(to, effectiveAt);
         emit TransferStarted(id, msg.sender, to, effectiveAt);

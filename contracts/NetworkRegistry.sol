@@ -247,13 +247,13 @@ contract NetworkRegistry is INetworkRegistry {
             (_networks[net].roles.publisher, length * p.rootEpochs, p.challengeWindow, uint32(block.timestamp / length));
     }
 
-    function stakeRules(uint32 net)
-        external
-        view
-        returns (uint128 minStake, uint40 thaw, uint16 maxSlashBps, bool active)
-    {
+    function thawRules(uint32 net) external view returns (uint40 thaw, uint16 maxSlashBps) {
         Params storage p = _params[net];
-        return (p.minStake, uint40(p.thawWeeks) * 1 weeks, p.maxSlashBps, _isActive(net));
+        return (uint40(p.thawWeeks) * 1 weeks, p.maxSlashBps);
+    }
+
+    function admission(uint32 net) external view returns (uint128 minStake, bool active) {
+        return (_params[net].minStake, _isActive(net));
     }
 
     function delegationRules(uint32 net) external view returns (bool active, uint8 ratio) {

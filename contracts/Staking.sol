@@ -37,7 +37,7 @@ contract Staking is StakingSelf, StakingPools, StakingSlash {
 
     /// @notice Whether the operator may work in the network: enough active self stake in a network that is open.
     function isEligible(address operator, uint32 net) external view returns (bool) {
-        (uint128 minStake,,, bool active) = registry.stakeRules(net);
+        (uint128 minStake, bool active) = registry.admission(net);
         return active && _provisions[operator][net].active >= minStake;
     }
 

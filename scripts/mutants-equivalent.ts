@@ -11,6 +11,7 @@ interface Equivalent {
 const SAME_AT_EQUALITY = 'both sides of the choice are the same number when they are equal'
 const NOTHING_AT_EQUALITY = 'the difference of two equal numbers is the 0 of the other side'
 const SAME_WRITTEN = 'what is written is what is there'
+const LOOKED_UP = 'what is not remembered is looked up, and found the same'
 const A_THIRD_VETO = 'two vetoes beside it refuse a veto, and so would three'
 
 /**
@@ -36,11 +37,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
   { file: 'Market.sol', text: 'block.timestamp < l.end', line: 'uint40 until', change: '< → <=', why: SAME_AT_EQUALITY },
   { file: 'RewardsDistributor.sol', text: 'window < LONG_WINDOW', change: '< → <=', why: SAME_AT_EQUALITY },
   { file: 'RewardsDistributor.sol', text: 'index < RING', line: 'uint256 depth', change: '< → <=', why: SAME_AT_EQUALITY },
-  { file: 'RewardsDistributor.sol', text: 'r.total > p.allocated', change: '> → >=', why: SAME_WRITTEN },
+  { file: 'RewardsDistributor.sol', text: 'total > p.allocated', change: '> → >=', why: SAME_WRITTEN },
   { file: 'RewardsDistributor.sol', text: 'run < MAX_VETOES_IN_A_ROW', change: '< → <=', why: A_THIRD_VETO },
   { file: 'RewardsDistributor.sol', text: 'activeAt > r.activeAt', change: '> → >=', why: SAME_WRITTEN },
-  { file: 'RewardsDistributor.sol', text: 'cumulative > before', change: '> → >=', why: NOTHING_AT_EQUALITY },
-  { file: 'RewardsDistributor.sol', text: 'total > allocated', change: '> → >=', why: SAME_WRITTEN },
+  { file: 'RewardsDistributor.sol', text: 'cumulative <= before', change: '<= → <', why: NOTHING_AT_EQUALITY },
+  { file: 'RewardsDistributor.sol', text: 'index >= opened', change: '>= → >', why: LOOKED_UP },
+  { file: 'RewardsDistributor.sol', text: 'block.timestamp < _payouts[account].effectiveAt', change: '< → <=', why: LOOKED_UP },
   { file: 'Emissions.sol', text: 'budget > claimed', change: '> → >=', why: NOTHING_AT_EQUALITY },
   { file: 'Emissions.sol', text: 'owed > held', change: '> → >=', why: NOTHING_AT_EQUALITY },
   {

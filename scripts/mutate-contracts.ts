@@ -41,6 +41,7 @@ const FOLDER_TESTS: readonly (readonly [string, string])[] = [
 ]
 const HOMES: Readonly<Record<string, string>> = {
   DeviceKeys: 'DeviceRegistry',
+  MerklePath: 'RewardsDistributor',
   MintLimit: 'Credits',
   Pause: '{Credits,Market,StakingPools}',
   Pointers: 'Delegations',

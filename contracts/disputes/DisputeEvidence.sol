@@ -147,7 +147,7 @@ abstract contract DisputeEvidence is IDisputeManager, EIP712 {
 
     /// @dev What is older than a thaw may fall on stake that came after; it is not admissible.
     function _requireFresh(uint32 net, uint256 time) private view {
-        (, uint40 thaw,,) = registry.stakeRules(net);
+        (uint40 thaw,) = registry.thawRules(net);
         if (time + thaw < block.timestamp) revert TooOld(block.timestamp - thaw);
     }
 

@@ -151,12 +151,14 @@ contract Emissions is IEmissions {
         uint32 current = ESCROW.currentPeriod();
         _requireClaimable(period, current);
         if (!REGISTRY.isActive(net)) revert NetworkNotActive(net);
-        uint128 base = baseOf(net, period);
-        uint128 budget = base + matchedOf(net, period);
+        (uint128 base, uint128 matched,) = split(period);
+        uint128 budget = _baseOf(net, period, base) + _matchedOf(net, period, matched);
         Share storage share = _shares[period][net];
         uint128 claimed = share.claimed;
         amount = Math.min(budget > claimed ? budget - claimed : 0, _room(net, budget)).toUint128();
-        amount = Math.min(amount, _leftOf(period)).toUint128();
+        // What of both is not minted: a weights contract that promises more than there is serves who comes first, and the
+        // schedule holds.
+        amount = Math.min(amount, uint256(base) + matched - _periods[period].minted).toUint128();
         if (amount == 0) revert NothingToMint();
         share.claimed = claimed + amount;
         _periods[period].minted += amount;
@@ -206,13 +208,6 @@ contract Emissions is IEmissions {
         uint256 most = uint256(budget) * turns;
         uint256 unallocated = uint256(pot.funded) - pot.allocated;
         return most > unallocated ? most - unallocated : 0;
-    }
-
-    /// @dev What of base and matched of a period is not minted: a weights contract that promises more than there is
-    /// serves who comes first, and the schedule holds.
-    function _leftOf(uint32 period) private view returns (uint256) {
-        (uint128 base, uint128 matched,) = split(period);
-        return uint256(base) + matched - _periods[period].minted;
     }
 
     function _requireClaimable(uint32 period, uint32 current) private pure {
@@ -286,9 +281,13 @@ contract Emissions is IEmissions {
     }
 
     /// @inheritdoc IEmissions
-    /// @dev A weights contract that fails gives nobody anything while it fails, and cannot stop the matched part.
-    function baseOf(uint32 net, uint32 period) public view returns (uint128) {
+    function baseOf(uint32 net, uint32 period) external view returns (uint128) {
         (uint128 base,,) = split(period);
+        return _baseOf(net, period, base);
+    }
+
+    /// @dev A weights contract that fails gives nobody anything while it fails, and cannot stop the matched part.
+    function _baseOf(uint32 net, uint32 period, uint128 base) private view returns (uint128) {
         try weightsAt(period).shareOf(net, period) returns (uint16 bps) {
             return uint128(uint256(base) * Math.min(bps, CAP_BPS) / _BPS);
         } catch {
@@ -297,14 +296,18 @@ contract Emissions is IEmissions {
     }
 
     /// @inheritdoc IEmissions
+    function matchedOf(uint32 net, uint32 period) external view returns (uint128) {
+        (, uint128 pool,) = split(period);
+        return _matchedOf(net, period, pool);
+    }
+
     /// @dev min(fees · r, cap) with r = min(1 / Pr, pool / Σ fees), each rounded down.
-    function matchedOf(uint32 net, uint32 period) public view returns (uint128) {
+    function _matchedOf(uint32 net, uint32 period, uint128 pool) private view returns (uint128) {
         Period storage p = _periods[period];
         uint128 price = p.price;
         if (price == 0 || !_shares[period][net].counted) return 0;
         (uint128 fees,,) = ESCROW.fees(net, period);
         if (fees == 0) return 0;
-        (, uint128 pool,) = split(period);
         uint256 value = Math.mulDiv(fees, _SCALE, price);
         uint256 share = Math.mulDiv(pool, fees, p.fees);
         return Math.min(Math.min(value, share), uint256(pool) * CAP_BPS / _BPS).toUint128();

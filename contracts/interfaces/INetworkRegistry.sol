@@ -126,11 +126,10 @@ interface INetworkRegistry {
         external
         view
         returns (address publisher, uint40 interval, uint40 window, uint32 epoch);
-    /// @return minStake CAIRN wei; thaw seconds; maxSlashBps of one window; active whether the network is open.
-    function stakeRules(uint32 net)
-        external
-        view
-        returns (uint128 minStake, uint40 thaw, uint16 maxSlashBps, bool active);
+    /// @return minStake CAIRN wei from which an operator is eligible; active whether the network is open.
+    function admission(uint32 net) external view returns (uint128 minStake, bool active);
+    /// @return thaw Seconds; maxSlashBps of one window.
+    function thawRules(uint32 net) external view returns (uint40 thaw, uint16 maxSlashBps);
     /// @return active Whether the network is open; ratio delegated stake at most, as a multiple of self stake.
     function delegationRules(uint32 net) external view returns (bool active, uint8 ratio);
 }

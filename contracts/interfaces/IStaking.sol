@@ -7,31 +7,32 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// @notice Self stake stands first in every slash; delegated stake only pays what self stake cannot. Stake on its way
 /// out sits in the bucket of the week in which it matures: slashable until then, never after.
 interface IStaking {
-    /// @dev Bonding touches the first slot, a slash the next two, only a slash beyond a limit the fourth.
+    /// @dev Whatever bonds, delegates or slashes finds what it decides by in the first slot; a slash writes the second, too,
+    /// and only one beyond a limit the third. 96 bits are eighty times the supply of CAIRN.
     /// @param active Self stake that is bonded and counted.
     /// @param votes Voting units that the operator has for it; lags behind after a slash until somebody syncs.
     /// @param liveWeeks Bit (week mod 32) of every week that ever got a bucket; stale bits cost a read and no more.
     /// @param nonce Number of the pool that takes delegations now; a pool that a slash wiped out is left behind.
-    /// @param cutBps The operator's cut of its delegators' rewards.
-    /// @param nextCutBps A higher cut that waits; in force from `cutReadyAt`, when that is not zero.
-    /// @param winStart Unix seconds at which the current slash window began.
-    /// @param winBase All slashable stake at that moment, of which maxSlashBps may go.
+    /// @param winBase All slashable stake when the window began, of which maxSlashBps may go.
     /// @param winSlashed Slashed in the window.
+    /// @param winStart Unix seconds at which the current slash window began.
+    /// @param cutBps The operator's cut of its delegators' rewards until `cutReadyAt`.
+    /// @param nextCutBps The cut from `cutReadyAt` on, when that is not zero.
     /// @param owed Slashed but not taken: beyond the window's limit, or more than there was.
     /// @param owedBySelf The same of slashes that spare delegators.
     struct Provision {
-        uint128 active;
-        uint128 votes;
+        uint96 active;
+        uint96 votes;
         uint32 liveWeeks;
         uint32 nonce;
+        uint96 winBase;
+        uint96 winSlashed;
+        uint40 winStart;
         uint16 cutBps;
         uint16 nextCutBps;
         uint40 cutReadyAt;
-        uint40 winStart;
-        uint128 winBase;
-        uint128 winSlashed;
-        uint128 owed;
-        uint128 owedBySelf;
+        uint96 owed;
+        uint96 owedBySelf;
     }
 
     /// @param tokens Delegated, bonded and counted.

@@ -54,15 +54,15 @@ abstract contract StakingBase is IStaking, Votes {
     function syncVotes(address account, address operator, uint32 net, uint32 nonce) external {
         bytes32 key = _poolKey(operator, net, nonce);
         Position storage position = _positions[key][account];
-        position.votes = _book(account, position.votes, _valueOf(key, position.shares));
+        position.votes = _book(account, position.votes, _valueOf(key, position.shares)).toUint128();
         if (account != operator) return;
         Provision storage p = _provisions[operator][net];
-        p.votes = _book(operator, p.votes, p.active);
+        p.votes = _book(operator, p.votes, p.active).toUint96();
     }
 
     /// @dev Replaces what was booked for one position. Whoever stakes for the first time votes for himself, so that
     /// stake counts without a further transaction.
-    function _book(address account, uint128 before, uint128 next) internal returns (uint128) {
+    function _book(address account, uint256 before, uint256 next) internal returns (uint256) {
         if (next > before) {
             uint256 units = _units[account];
             if (units == 0 && delegates(account) == address(0)) _delegate(account, account);

@@ -45,7 +45,8 @@ abstract contract StakingPools is StakingBase {
         _requireRatio(p.active, ratio, uint256(tokens) + amount);
         pool.tokens = tokens + amount;
         pool.shares += shares;
-        _changePosition(key, _positions[key][msg.sender].shares + shares);
+        Position storage position = _positions[key][msg.sender];
+        _changePosition(pool, position, position.shares + shares);
         emit Delegated(operator, net, msg.sender, nonce, amount, shares);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
@@ -58,7 +59,8 @@ abstract contract StakingPools is StakingBase {
         returns (uint32 week, uint128 amount)
     {
         bytes32 key = _poolKey(operator, net, nonce);
-        uint128 held = _positions[key][msg.sender].shares;
+        Position storage position = _positions[key][msg.sender];
+        uint128 held = position.shares;
         if (shares > held) revert InsufficientShares(held, shares);
         Pool storage pool = _pools[key];
         _unlock(pool);
@@ -66,8 +68,8 @@ abstract contract StakingPools is StakingBase {
         if (amount == 0) revert ZeroAmount();
         pool.tokens -= amount;
         pool.shares -= shares;
-        _changePosition(key, held - shares);
-        (, uint40 thaw,,) = registry.stakeRules(net);
+        _changePosition(pool, position, held - shares);
+        (uint40 thaw,) = registry.thawRules(net);
         week = ThawWeeks.maturity(thaw);
         pool.liveWeeks = ThawWeeks.add(pool.liveWeeks, week);
         _thaw(key, week, amount);
@@ -123,7 +125,10 @@ abstract contract StakingPools is StakingBase {
     }
 
     function _cutOf(Provision storage p) internal view returns (uint16) {
-        return p.cutReadyAt != 0 && block.timestamp >= p.cutReadyAt ? p.nextCutBps : p.cutBps;
+        uint40 readyAt = p.cutReadyAt;
+        // Who never set a cut has none; so a reward reads one slot for it.
+        if (readyAt == 0) return 0;
+        return block.timestamp >= readyAt ? p.nextCutBps : p.cutBps;
     }
 
     /// @dev Delegators follow their operator's own risk: they may not stake more than a multiple of it.
@@ -132,10 +137,11 @@ abstract contract StakingPools is StakingBase {
         if (delegated > limit) revert OverDelegated(delegated, limit);
     }
 
-    function _changePosition(bytes32 key, uint128 shares) private {
-        Position storage position = _positions[key][msg.sender];
+    /// @dev For a pool that was just unlocked: its tokens are all that its shares are worth.
+    function _changePosition(Pool storage pool, Position storage position, uint128 shares) private {
+        uint256 votes = _book(msg.sender, position.votes, Shares.toTokens(shares, pool.tokens, pool.shares));
         position.shares = shares;
-        position.votes = _book(msg.sender, position.votes, _valueOf(key, shares));
+        position.votes = uint128(votes); // what toTokens gave
     }
 
     function _thaw(bytes32 key, uint32 week, uint128 amount) private {

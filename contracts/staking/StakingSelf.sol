@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {Pause} from "../libraries/Pause.sol";
 import {ThawWeeks} from "../libraries/ThawWeeks.sol";
@@ -11,6 +12,7 @@ import {StakingBase} from "./StakingBase.sol";
 /// @title Operators' own stake.
 abstract contract StakingSelf is StakingBase {
     using SafeERC20 for IERC20;
+    using SafeCast for uint256;
 
     /// @inheritdoc IStaking
     function bond(uint32 net, uint128 amount) external {
@@ -29,11 +31,12 @@ abstract contract StakingSelf is StakingBase {
         Provision storage p = _provisions[msg.sender][net];
         uint128 active = p.active;
         if (amount > active) revert InsufficientStake(active, amount);
-        (uint128 minStake, uint40 thaw,,) = registry.stakeRules(net);
+        (uint128 minStake,) = registry.admission(net);
         uint128 left = active - amount;
         if (left != 0 && left < minStake) revert BelowMinimum(left, minStake);
-        p.active = left;
-        p.votes = _book(msg.sender, p.votes, left);
+        p.active = uint96(left); // left ≤ active
+        p.votes = uint96(_book(msg.sender, p.votes, left));
+        (uint40 thaw,) = registry.thawRules(net);
         week = ThawWeeks.maturity(thaw);
         p.liveWeeks = ThawWeeks.add(p.liveWeeks, week);
         _buckets[msg.sender][net][week].tokens += amount;
@@ -54,13 +57,13 @@ abstract contract StakingSelf is StakingBase {
     function _bond(address operator, uint32 net, uint128 amount) private {
         Pause.check(authority);
         if (amount == 0) revert ZeroAmount();
-        (uint128 minStake,,, bool active) = registry.stakeRules(net);
+        (uint128 minStake, bool active) = registry.admission(net);
         if (!active) revert NetworkNotActive(net);
         Provision storage p = _provisions[operator][net];
-        uint128 total = p.active + amount;
+        uint96 total = (uint256(p.active) + amount).toUint96();
         if (total < minStake) revert BelowMinimum(total, minStake);
         p.active = total;
-        p.votes = _book(operator, p.votes, total);
+        p.votes = uint96(_book(operator, p.votes, total));
         emit Bonded(operator, net, msg.sender, amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }

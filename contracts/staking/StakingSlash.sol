@@ -67,7 +67,7 @@ abstract contract StakingSlash is StakingBase {
         Provision storage p = _provisions[operator][net];
         uint128 owed = p.owed;
         slashed = _collect(_case(operator, net, false), p, owed);
-        p.owed = owed - slashed;
+        p.owed = uint96(owed - slashed);
     }
 
     /// @notice The same for what only the operator's own stake owes.
@@ -75,7 +75,7 @@ abstract contract StakingSlash is StakingBase {
         Provision storage p = _provisions[operator][net];
         uint128 owed = p.owedBySelf;
         slashed = _collect(_case(operator, net, true), p, owed);
-        p.owedBySelf = owed - slashed;
+        p.owedBySelf = uint96(owed - slashed);
     }
 
     /// @notice Names the next slasher, who takes over ten weeks later.
@@ -111,7 +111,9 @@ abstract contract StakingSlash is StakingBase {
         if (reporterAmount > amount) revert ReporterTooHigh(reporterAmount, amount);
         Provision storage p = _provisions[c.operator][c.net];
         slashed = _take(c, p, amount);
-        uint128 owed = amount - slashed + (c.selfOnly ? p.owedBySelf : p.owed);
+        uint256 sum = uint256(amount - slashed) + (c.selfOnly ? p.owedBySelf : p.owed);
+        // More than there will ever be of the token is owed in vain, and must not stop the slash.
+        uint96 owed = uint96(Math.min(sum, type(uint96).max));
         if (c.selfOnly) p.owedBySelf = owed;
         else p.owed = owed;
         uint128 paid = reporter == address(0) ? 0 : Math.mulDiv(reporterAmount, slashed, amount).toUint128();
@@ -154,7 +156,7 @@ abstract contract StakingSlash is StakingBase {
     function _takeSelf(Case memory c, Provision storage p, uint128 amount) private {
         c.fromThawing = Math.mulDiv(amount, c.thawing, uint256(c.active) + c.thawing).toUint128();
         c.fromActive = amount - c.fromThawing;
-        p.active = c.active - c.fromActive;
+        p.active = uint96(c.active - c.fromActive);
         _drain(_buckets[c.operator][c.net], p.liveWeeks, c.fromThawing, c.thawing);
     }
 
@@ -190,19 +192,20 @@ abstract contract StakingSlash is StakingBase {
     }
 
     function _openWindow(Provision storage p, uint128 total) private {
-        p.winStart = uint40(block.timestamp);
-        p.winBase = total;
+        uint96 base = uint256(total).toUint96();
+        p.winBase = base;
         p.winSlashed = 0;
+        p.winStart = uint40(block.timestamp);
     }
 
     /// @dev The limiter works in tokens: a window begins with the first slash after the last one ended and allows
     /// maxSlashBps of the stake held then. Stake added inside a window does not widen it.
     function _allow(uint32 net, Provision storage p, uint128 amount) private returns (uint128 take) {
-        (,, uint16 maxSlashBps,) = registry.stakeRules(net);
+        (, uint16 maxSlashBps) = registry.thawRules(net);
         uint256 cap = uint256(p.winBase) * maxSlashBps / BPS;
         uint256 room = cap > p.winSlashed ? cap - p.winSlashed : 0;
         take = Math.min(amount, room).toUint128();
-        p.winSlashed += take;
+        p.winSlashed += uint96(take); // take ≤ winBase
     }
 
     /// @dev What is slashable of the buckets: those that have not matured.

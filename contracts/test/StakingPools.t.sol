@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Staking} from "../Staking.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {Pause} from "../libraries/Pause.sol";
 import {RewardLeaf} from "../libraries/RewardLeaf.sol";
 import {World} from "./World.sol";
 import {MockAuthority} from "./mocks/MockGovernance.sol";
+
+/// @notice A token of which everybody has everything.
+contract EveryToken {
+    function transferFrom(address, address, uint256) external pure returns (bool) {
+        return true;
+    }
+
+    function burn(uint256) external {}
+}
 
 contract StakingPoolsTest is World {
     uint40 private constant THAW = 3 weeks;
@@ -281,6 +292,32 @@ contract StakingPoolsTest is World {
         assertEq(_delegated(), 90_000e18, "still untouched");
         vm.expectRevert(IStaking.NothingOwed.selector);
         staking.collectOwedBySelf(alice, NET);
+    }
+
+    /// @dev A network's penalty may be any number; the slash takes what it can and must not fail.
+    function test_MoreOwedThanThereCanBeDoesNotStopASlash() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            _slash(type(uint128).max);
+            vm.prank(slasher);
+            staking.slashSelf(alice, NET, type(uint128).max, address(0), 0);
+            vm.warp(block.timestamp + 1 weeks);
+        }
+        assertEq(staking.provisionOf(alice, NET).owed, type(uint96).max, "by all");
+        assertEq(staking.provisionOf(alice, NET).owedBySelf, type(uint96).max, "by self");
+        assertEq(_self(), SELF * 16 / 25, "a fifth in each week");
+        assertEq(staking.collectOwed(alice, NET), SELF * 16 / 125, "and on");
+    }
+
+    function test_StakeIsCountedIn96Bits() public {
+        EveryToken every = new EveryToken();
+        Staking other = new Staking(IERC20(address(every)), registry, authority, slasher);
+        other.bond(NET, type(uint96).max - 1e18);
+        other.bond(NET, 1e18);
+        assertEq(other.provisionOf(address(this), NET).active, type(uint96).max, "the most");
+        vm.expectRevert(abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 96, uint256(1) << 96));
+        other.bond(NET, 1);
+        vm.prank(slasher);
+        assertEq(other.slash(address(this), NET, 100, address(0), 0), 100, "slashed");
     }
 
     function test_TheWindowCountsDelegatedStake() public {
