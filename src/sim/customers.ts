@@ -11,6 +11,12 @@ import type { Prng } from '../std/prng.ts'
 /** What a key may hold; null: nothing. One entry: it is certain. */
 type Possible = readonly (Uint8Array | null)[]
 
+/** What a key was acknowledged to hold, oldest first, with the gateway's newest change at that time; `base`: before these. */
+interface History {
+  readonly base: Possible
+  readonly list: readonly { readonly seq: number; readonly value: Uint8Array | null }[]
+}
+
 export const BUCKETS = ['amber', 'basalt'] as const
 
 export interface Customer {
@@ -21,6 +27,8 @@ export interface Customer {
   /** Pages through both buckets and compares their keys. */
   checkLists(): Promise<string | null>
   keys(): readonly Named[]
+  /** The gateway lost what came after change `kept` of its log: whatever was acknowledged later may be undone. */
+  doubt(kept: number): void
   /** Calls made, by kind and outcome, for the report. */
   readonly counts: ReadonlyMap<string, number>
 }
@@ -40,6 +48,8 @@ export interface CustomerOptions {
   store(): ObjectStore | null
   /** Resolves when the gateway that is up now is gone. */
   gone(): Promise<void>
+  /** The gateway's newest change; 0 while it is down. */
+  seq(): number
   trace(line: string): void
 }
 
@@ -49,6 +59,8 @@ const PATIENCE_MS = 60_000
 const KEEP_EVERY = 3
 /** The draw that reads. */
 const READING = 8
+/** Values of a key that are remembered for the case that the newest are undone. */
+const REMEMBERED = 16
 const GONE = Symbol('the gateway crashed')
 
 const bodyOf = (bytes: Uint8Array): BodySource => {
@@ -82,6 +94,7 @@ export function createCustomer(options: CustomerOptions): Customer {
   const { prng, clock, name } = options
   const tenant: Tenant = { account: options.account, accessKey: name }
   const model = new Map<string, Possible>()
+  const history = new Map<string, History>()
   const counts = new Map<string, number>()
   const all: Named[] = BUCKETS.flatMap((bucket) =>
     Array.from({ length: options.keys }, (_, i) => ({ bucket, key: `${name}/${i % 3}/${i}` })),
@@ -110,6 +123,26 @@ export function createCustomer(options: CustomerOptions): Customer {
     }
   }
 
+  function acknowledged(id: string, value: Uint8Array | null): void {
+    const { base, list } = history.get(id) ?? { base: [null], list: [] }
+    const longer = [...list, { seq: options.seq(), value }]
+    const [first] = longer
+    if (first === undefined || longer.length <= REMEMBERED) history.set(id, { base, list: longer })
+    else history.set(id, { base: [first.value], list: longer.slice(1) })
+  }
+
+  function doubt(kept: number): void {
+    for (const [id, { base, list }] of history) {
+      const last = list.findLastIndex(({ seq }) => seq <= kept)
+      const later = list.slice(last + 1).map(({ value }) => value)
+      if (later.length === 0) continue
+      const before: Possible = last < 0 ? base : [list[last]?.value ?? null]
+      const candidates = [...before, ...later]
+      model.set(id, [...candidates, ...(model.get(id) ?? [])])
+      history.set(id, { base: candidates, list: [] })
+    }
+  }
+
   function note(at: Named, what: string, outcome: string): void {
     count(`${what} ${outcome === 'ok' ? 'ok' : 'failed'}`)
     options.trace(`${name} ${what} ${idOf(at)} ${outcome}`)
@@ -120,8 +153,10 @@ export function createCustomer(options: CustomerOptions): Customer {
     // Until it is known, both may be seen, also by a check that runs meanwhile.
     model.set(idOf(at), [...before, value])
     const outcome = await call(what, work)
-    if (outcome.ok && outcome.value === 'ok') model.set(idOf(at), [value])
-    else if (outcome.ok) model.set(idOf(at), before)
+    if (outcome.ok && outcome.value === 'ok') {
+      model.set(idOf(at), [value])
+      acknowledged(idOf(at), value)
+    } else if (outcome.ok) model.set(idOf(at), before)
     note(at, what, outcome.ok ? outcome.value : outcome.why)
   }
 
@@ -191,6 +226,7 @@ export function createCustomer(options: CustomerOptions): Customer {
   return {
     counts,
     keys: () => all,
+    doubt,
     async act() {
       const store = options.store()
       if (store === null) return

@@ -15,6 +15,8 @@ export interface FaultRates {
   /** Every machine of the network loses power at the same moment. */
   readonly blackout: number
   readonly gatewayCrash: number
+  /** Its machine is gone for good: the gateway is rebuilt on another one. */
+  readonly gatewayLoss: number
   /** The customer's gateway is given another session key, and the old one is revoked. */
   readonly keyChange: number
   readonly verifierCrash: number
@@ -33,6 +35,7 @@ export const NO_FAULTS: FaultRates = {
   nodeLoss: 0,
   blackout: 0,
   gatewayCrash: 0,
+  gatewayLoss: 0,
   keyChange: 0,
   verifierCrash: 0,
   gatewayCut: 0,
@@ -51,6 +54,8 @@ export const ALL_FAULTS: FaultRates = {
   nodeLoss: 60_000,
   blackout: 50_000,
   gatewayCrash: 150_000,
+  // A recovery needs one good copy of each batch of the log, and cheaters and lost nodes together may leave none: it has runs of its own.
+  gatewayLoss: 0,
   keyChange: 60_000,
   verifierCrash: 120_000,
   gatewayCut: 300_000,
@@ -167,6 +172,13 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
     until(ms, () => {
       if (network.gateway.backend === null) network.startGateway()
     })
+  }
+
+  function loseGateway(ms: number): void {
+    if (network.gateway.backend === null) return
+    say(`the gateway’s machine is gone, the next one is there in ${ms} ms`)
+    network.loseGateway()
+    until(ms, () => network.startGateway())
   }
 
   /** As an operator would: the new key is known on chain before the gateway starts with it, the old one goes while it is down. */
@@ -287,6 +299,7 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
       draw(rates.nodeLoss, () => loseNode(someNode()))
       draw(rates.blackout, blackout)
       draw(rates.gatewayCrash, () => crashGateway(between(SHORT_MS)))
+      draw(rates.gatewayLoss, () => loseGateway(between(SHORT_MS)))
       draw(rates.keyChange, () => {
         changeKey(between(SHORT_MS)).catch((error: unknown) => say(`no other key: ${String(error)}`))
       })

@@ -1,11 +1,17 @@
 /** A gateway: the same store, loops and payments as `cairn run gateway`, without the HTTP server before it. */
-import type { PeerId } from '../protocol/ids.ts'
 import type { Payees } from '../resources/payees.ts'
 import type { Kind, Resource } from '../resources/resource.ts'
-import { openStorageBackend, type StorageBackend, storagePayees } from '../resources/storage/gateway.ts'
+import {
+  adoptManifest,
+  concludeRecovery,
+  openStorageBackend,
+  recover,
+  type StorageBackend,
+  storagePayees,
+} from '../resources/storage/gateway.ts'
 import type { Kernel, Redundancy } from '../resources/storage/index.ts'
 import { createKernel } from '../resources/storage/index.ts'
-import { payLoop } from '../roles/gateway/index.ts'
+import { adoptVouchers, type PayParts, payLoop } from '../roles/gateway/index.ts'
 import { present } from '../std/assert.ts'
 import { type Machine, type Process, startProcess } from './process.ts'
 import { RATES } from './rates.ts'
@@ -25,11 +31,15 @@ export interface GatewayBend {
 
 export interface SimGateway {
   readonly machine: Machine
+  /** Null while it is down, or being rebuilt. */
   readonly backend: StorageBackend | null
   /** Makes what a start needs that takes real time. Called while no simulated time passes. */
   prepare(): Promise<void>
+  /** On a machine that is new, the gateway is first rebuilt from the account's seed and the chain. */
   start(): void
   crash(): void
+  /** Takes it away with all that was on its machine. */
+  lose(): void
 }
 
 export interface GatewayOptions {
@@ -40,52 +50,97 @@ export interface GatewayOptions {
   readonly bend: GatewayBend
 }
 
+/** Who rebuilds a gateway gives the command again a while after it was refused. */
+const REBUILD_AGAIN_MS = 5_000
+/** Of one attempt: providers that are silent for longer are waited for by the next. */
+const REBUILD_PATIENCE_MS = 5_000
+
 export function createGateway({ world, resource, verifiers, redundancy, bend }: GatewayOptions): SimGateway {
   const prng = world.prng.fork('gateway')
-  const machine = world.machine('gateway', prng.fork('disk'))
   const { customer, chain } = world
+  let machine = world.machine('gateway', prng.fork('disk'))
   let life = 0
+  let isNew = false
   let process: Process | null = null
   let backend: StorageBackend | null = null
   const kernels: Kernel[] = []
 
-  function boot(running: Process, kernel: Kernel): StorageBackend {
-    const network = world.hub.join(customer.transport)
-    const peers: PeerId[] = verifiers.map((verifier) => {
-      network.know(verifier.keys.transport, [verifier.keys.address])
-      return verifier.keys.transport
-    })
-    const runtime = world.runtime('gateway', running, prng.fork(`life ${life}`))
-    const rt = { ...runtime, network, disk: running.disk, database: running.database, chain: chain.view }
+  /** The gateway's parts in a process, with the key that it has now. */
+  function open(rt: PayParts['rt'], kernel: Kernel) {
     const { account } = customer.key
+    const sessionKey = customer.session.secret
     const opened = openStorageBackend(rt, bend.kernel?.(kernel) ?? kernel, {
       net: world.net,
       account,
-      sessionKey: customer.session.secret,
+      sessionKey,
       storageRoot: customer.storageRoot,
       redundancy,
       sync: false,
       signer: chain.signer(customer.session.account),
     })
     const payees = { ...storagePayees(opened.store), rates: RATES }
-    const pay = {
+    const pay: PayParts = {
       rt,
       resource,
       payees: bend.payees?.(payees) ?? payees,
       net: world.net,
       account,
-      sessionKey: customer.session.secret,
-      verifiers: peers,
+      sessionKey,
+      verifiers: verifiers.map((verifier) => verifier.keys.transport),
       asOf: chain.asOf,
     }
-    for (const work of [opened.run(running.signal), payLoop(pay, running.signal)]) {
-      work.catch((error: unknown) => runtime.log.error('the gateway stopped', { why: String(error) }))
+    return { opened, pay }
+  }
+
+  function boot(running: Process, kernel: Kernel): void {
+    const network = world.hub.join(customer.transport)
+    for (const { keys } of verifiers) network.know(keys.transport, [keys.address])
+    const runtime = world.runtime('gateway', running, prng.fork(`life ${life}`))
+    const rt = { ...runtime, network, disk: running.disk, database: running.database, chain: chain.view }
+    const serve = (): void => {
+      const { opened, pay } = open(rt, kernel)
+      for (const work of [opened.run(running.signal), payLoop(pay, running.signal)]) {
+        work.catch((error: unknown) => runtime.log.error('the gateway stopped', { why: String(error) }))
+      }
+      backend = opened
     }
-    return opened
+    if (!isNew) serve()
+    else
+      rebuild(running, rt, kernel).then(serve, (error: unknown) => runtime.log.error('the gateway is not rebuilt', { why: String(error) }))
+  }
+
+  /** As `cairn storage recover` does, given again until nothing is missing. */
+  async function rebuild(running: Process, rt: PayParts['rt'], kernel: Kernel): Promise<void> {
+    while (isNew) {
+      const { opened, pay } = open(rt, kernel)
+      const { store } = opened
+      try {
+        const how = { progress: () => undefined, patienceMs: REBUILD_PATIENCE_MS, allowLoss: false }
+        const found = await recover(store, chain.view.pointer(customer.key.account), how, running.signal)
+        for (const { id } of store.providers.known()) await adoptManifest(store, id).catch(() => null)
+        await adoptVouchers(pay)
+        concludeRecovery(store, found)
+        isNew = false
+        rt.log.info('the gateway is rebuilt', { objects: found.objects, batches: found.batches })
+      } catch (error) {
+        rt.log.info('the gateway is not rebuilt yet', { why: String(error) })
+        await running.clock.sleep(REBUILD_AGAIN_MS)
+      }
+    }
+  }
+
+  function crash(): void {
+    process?.kill()
+    process = null
+    backend = null
+    world.hub.crash(customer.transport)
+    machine.disk.crash()
   }
 
   return {
-    machine,
+    get machine() {
+      return machine
+    },
     get backend() {
       return backend
     },
@@ -98,14 +153,13 @@ export function createGateway({ world, resource, verifiers, redundancy, bend }: 
     start() {
       life += 1
       process = startProcess(world.clock, machine)
-      backend = boot(process, present(kernels.pop(), 'a kernel is prepared for each start'))
+      boot(process, present(kernels.pop(), 'a kernel is prepared for each start'))
     },
-    crash() {
-      process?.kill()
-      process = null
-      backend = null
-      world.hub.crash(customer.transport)
-      machine.disk.crash()
+    crash,
+    lose() {
+      crash()
+      machine = world.machine('gateway', prng.fork(`disk ${life}`))
+      isNew = true
     },
   }
 }

@@ -32,6 +32,8 @@ export interface SimNetwork {
   readonly customers: readonly Customer[]
   /** Takes the gateway away; calls that were under way end with it. */
   crashGateway(): void
+  /** The same, and with it everything that was on its machine. */
+  loseGateway(): void
   startGateway(): void
 }
 
@@ -74,11 +76,16 @@ export async function startNetwork(options: NetworkOptions): Promise<SimNetwork>
       keys: options.keysPerCustomer,
       store: () => gateway.backend?.store.objects ?? null,
       gone: () => gone.promise,
+      seq: () => gateway.backend?.store.metadata.lastSeq() ?? 0,
       trace: (line) => world.trace.add(`${Math.floor(world.clock.monotonic())} ${line}`),
     }),
   )
   const { objects } = present(gateway.backend, 'the gateway has started').store
   await world.clock.run(() => createBuckets(objects, world.customer.key.account))
+  const cutOff = (): void => {
+    gone.resolve()
+    gone = Promise.withResolvers()
+  }
   return {
     nodes,
     verifiers,
@@ -86,8 +93,14 @@ export async function startNetwork(options: NetworkOptions): Promise<SimNetwork>
     customers,
     crashGateway() {
       gateway.crash()
-      gone.resolve()
-      gone = Promise.withResolvers()
+      cutOff()
+    },
+    loseGateway() {
+      // What the log had not taken to the providers by now is lost, as the store says that it may be.
+      const kept = gateway.backend?.store.log.position().last ?? 0
+      gateway.lose()
+      for (const customer of customers) customer.doubt(kept)
+      cutOff()
     },
     startGateway: () => gateway.start(),
   }

@@ -47,6 +47,16 @@ for (const [mutant, plan] of Object.entries(PLANS) as [Exclude<Mutant, 'real-ran
   })
 }
 
+test('a gateway whose machine is gone is rebuilt with all that its log had taken to the providers', async () => {
+  // Without lost or rotten disks: they and cheaters together could be all that keep a batch.
+  const rates = { ...ALL_FAULTS, nodeLoss: 0, rot: 0, gatewayLoss: 500_000 }
+  const { violations, lines } = await simulate({ seed: 2n, nodes: NODES, epochs: EPOCHS, cheaters: 100_000, rates })
+  assert.deepEqual(violations, [])
+  const times = (what: string): number => lines.filter((line) => line.includes(what)).length
+  assert.ok(times('the gateway’s machine is gone') > 1)
+  assert.equal(times('the gateway is rebuilt'), times('the gateway’s machine is gone'))
+})
+
 for (const odd of ['lies', 'away'] as const) {
   test(`a quorum of four verifiers keeps every promise when one of them ${odd === 'lies' ? 'signs what it likes' : 'never comes'}`, async () => {
     const report = await simulate({ seed: 3n, nodes: 8, epochs: 0, rates: NO_FAULTS, cheaters: 0, odd })
