@@ -92,7 +92,7 @@ export async function openStorageGateway(rt: GatewayRuntime, options: StorageGat
   const { k, n } = options.redundancy
   const kernel = await createKernel({ compute: rt.compute, k, n })
   const { store, run } = openStorageBackend(rt, kernel, options)
-  const keys = openKeyTable(rt.database)
+  const keys = openKeyTable(rt.database, rt.clock)
   const handle = createS3Door({ ...rt, store: store.objects, keys, region: options.region })
   const listening = await rt.http.listen(options.at, handle)
   return {

@@ -88,6 +88,8 @@ export interface OpenObject {
   /** Byte range that will be written: [start, end). */
   readonly start: number
   readonly end: number
+  /** These bytes where they are at hand already, not to be written to; who takes them need not send. */
+  readonly bytes: Uint8Array | null
   /** Writes exactly end − start authenticated bytes, or throws. */
   send(sink: Sink): Promise<void>
   /** Gives up the read without sending. */

@@ -1,7 +1,7 @@
 /** S3 access keys: scoped, expiring credentials under an account. Secrets stay in this gateway's database. */
 import type { Account } from '../../../protocol/ids.ts'
 import type { UnixMs } from '../../../protocol/units.ts'
-import type { Database, Random, SqlRow } from '../../../runtime/index.ts'
+import type { Clock, Database, Random, SqlRow } from '../../../runtime/index.ts'
 import type { AccessKey, AccessKeys } from '../object-store.ts'
 import { openTables } from './tables.ts'
 
@@ -35,8 +35,17 @@ const keyOf = (row: SqlRow): AccessKey => ({
   expires: row['expires'] === null ? null : (Number(row['expires']) as UnixMs),
 })
 
-/** Keys are few and asked for with every request, so they are held in memory and read again when another process changed them. */
-export function openKeyTable(database: Database): KeyTable {
+/**
+ * Asking SQLite whether another process wrote takes a lock of the file, a twentieth of a small request. So it is asked once
+ * in this time, in ms: less than a program that revoked a key needs to end, and so before anybody can know that it did.
+ */
+const LOOK_MS = 1
+
+/**
+ * Keys are few and asked for with every request, so they are held in memory and read again when another process changed them.
+ * Without a clock that is looked at each time.
+ */
+export function openKeyTable(database: Database, clock: Pick<Clock, 'monotonic'> | null): KeyTable {
   const sql = {
     add: database.prepare('INSERT OR REPLACE INTO access_keys VALUES (?, ?, ?, ?, ?, ?, ?)'),
     all: database.prepare('SELECT * FROM access_keys ORDER BY id'),
@@ -45,6 +54,7 @@ export function openKeyTable(database: Database): KeyTable {
   }
   let keys = new Map<string, AccessKey>()
   let version = -1
+  let looked = Number.NEGATIVE_INFINITY
   const refresh = (): void => {
     const now = Number(sql.version.get()?.['data_version'] ?? 0)
     if (now === version) return
@@ -57,7 +67,11 @@ export function openKeyTable(database: Database): KeyTable {
   }
   return {
     find(accessKey) {
+      const known = keys.get(accessKey)
+      const now = clock?.monotonic() ?? Number.POSITIVE_INFINITY
+      if (known !== undefined && now - looked < LOOK_MS) return known
       refresh()
+      looked = now
       return keys.get(accessKey) ?? null
     },
     add(key) {
@@ -80,5 +94,5 @@ export function openKeyTable(database: Database): KeyTable {
 /** The keys of a gateway's database, for a program beside the gateway. */
 export function openKeys(database: Database): KeyTable {
   openTables(database)
-  return openKeyTable(database)
+  return openKeyTable(database, null)
 }

@@ -6,10 +6,12 @@ import type { ObjectInfo, OpenObject, RangeRequest } from '../object-store.ts'
 import type { ReaderParts, ReadPlan } from './fetch.ts'
 import { type Keyring, openInline, unwrapKey } from './keys.ts'
 import { openSegmentReader, type ReadStripe, type SegmentReader } from './reader.ts'
-import type { ObjectRecord, SegmentRecord } from './records.ts'
+import type { InlineRecord, ObjectRecord, SegmentRecord } from './records.ts'
 
 export interface GetParts extends ReaderParts {
   readonly keyring: Keyring
+  /** Small objects that were opened already, by their records. */
+  readonly opened: WeakMap<ObjectRecord, Uint8Array>
   segment(id: SegmentRecord['id']): SegmentRecord | null
 }
 
@@ -38,14 +40,24 @@ export async function openObject(
 ): Promise<OpenObject> {
   const { start, end } = range
   if (record.inline !== null) {
-    const key = unwrapKey(parts.at.crypto, parts.keyring.bucket(info.bucket), record.inline.partId, record.inline.wrappedKey)
-    const plain = openInline(parts.at.crypto, key, record.inline.partId, record.inline.sealed).subarray(start, end)
-    return { is: 'open', info, start, end, send: (sink) => sink.write(plain), abandon: () => undefined }
+    const bytes = inlineOf(parts, info.bucket, record, record.inline).subarray(start, end)
+    return { is: 'open', info, start, end, bytes, send: (sink) => sink.write(bytes), abandon: () => undefined }
   }
   const runs = start === end ? [] : runsOf(parts, info, record, start, end)
   const stream = createStream(parts, runs, signal)
   await stream.prime()
-  return { is: 'open', info, start, end, send: stream.send, abandon: stream.abandon }
+  return { is: 'open', info, start, end, bytes: null, send: stream.send, abandon: stream.abandon }
+}
+
+/** The bytes of a small object. They are kept beside its record, and so no longer than the metadata holds that. */
+function inlineOf(parts: GetParts, bucket: string, record: ObjectRecord, inline: InlineRecord): Uint8Array {
+  const known = parts.opened.get(record)
+  if (known !== undefined) return known
+  const { crypto } = parts.at
+  const key = unwrapKey(crypto, parts.keyring.bucket(bucket), inline.partId, inline.wrappedKey)
+  const plain = openInline(crypto, key, inline.partId, inline.sealed)
+  parts.opened.set(record, plain)
+  return plain
 }
 
 function runsOf(parts: GetParts, info: ObjectInfo, record: ObjectRecord, start: number, end: number): Run[] {

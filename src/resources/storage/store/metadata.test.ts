@@ -118,6 +118,66 @@ test('conditions are looked at inside the transaction, one commit after the othe
   assert.equal(metadata.segments.count(), 1)
 })
 
+test('what is held in memory is what the tables say, after any history and after what was rolled back', () => {
+  const key = fc.constantFrom('x', 'y', 'z')
+  const op = fc.record({ is: fc.constantFrom('put', 'copy', 'delete', 'fail', 'apply', 'undo'), key, other: key })
+  fc.assert(
+    fc.property(fc.array(op, { maxLength: 30 }), (ops) => {
+      const { metadata, database } = openWithBucket()
+      let puts = 0
+      const fresh = (): ObjectRecord => {
+        puts += 1
+        return { ...recordOf([segmentOf()]), etag: `${puts}` }
+      }
+      for (const { is, key, other } of ops) {
+        const source = metadata.object('b', other)
+        if (is === 'put') metadata.commit([put(key, fresh())])
+        if (is === 'copy' && source !== null) metadata.commit([{ ...put(key, source), shared: true }])
+        if (is === 'delete') metadata.remove('b', [key, other])
+        if (is === 'fail') {
+          const twice = fresh()
+          // The second brings a segment that is there already, so that the first one is rolled back with it.
+          assert.throws(() => metadata.commit([put(key, twice), put(other, twice)]))
+        }
+        const change = { op: 'object' as const, bucket: 'b', key, record: fresh() }
+        if (is === 'apply') database.transaction(() => metadata.apply(change))
+        if (is === 'undo') {
+          const undone = (): void => {
+            metadata.apply(change)
+            metadata.apply({ op: 'delete', bucket: 'b', key: other })
+            throw new Error('undone')
+          }
+          assert.throws(() => database.transaction(undone), /undone/)
+        }
+        const read = openMetadata(database)
+        for (const each of ['x', 'y', 'z']) {
+          assert.deepEqual(metadata.object('b', each), read.object('b', each))
+          assert.equal(metadata.object('b', each), metadata.object('b', each), 'and is read once')
+        }
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a bucket that was dropped is gone at once, and belongs to whoever makes it again', () => {
+  const { metadata, database } = openWithBucket()
+  assert.equal(metadata.bucket('b')?.account, ACCOUNT)
+  assert.throws(() =>
+    database.transaction(() => {
+      metadata.apply({ op: 'drop-bucket', name: 'b' })
+      throw new Error('undone')
+    }),
+  )
+  assert.equal(metadata.bucket('b')?.account, ACCOUNT)
+  assert.equal(metadata.dropBucket('b'), 'deleted')
+  assert.equal(metadata.bucket('b'), null)
+  assert.deepEqual(metadata.commit([put('a')]), ['no-bucket'])
+  const other = account('0x'.padEnd(42, '2'))
+  metadata.createBucket({ name: 'b', account: other, created: 1 as UnixMs })
+  assert.equal(metadata.bucket('b')?.account, other)
+})
+
 test('after any history the manifests name what is reachable, and the log makes the same objects again', () => {
   const op = fc.record({
     is: fc.constantFrom('put', 'copy', 'delete', 'part', 'complete', 'abort', 'sign', 'move', 'stage', 'reopen'),

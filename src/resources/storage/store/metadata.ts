@@ -7,6 +7,7 @@ import type { Account } from '../../../protocol/ids.ts'
 import type { UnixMs } from '../../../protocol/units.ts'
 import type { Database, SqlRow } from '../../../runtime/index.ts'
 import { compareBytes, utf8 } from '../../../std/bytes.ts'
+import { Recent } from '../../../std/recent.ts'
 import type { Conditions } from '../object-store.ts'
 import {
   type Change,
@@ -26,6 +27,15 @@ export interface Bucket {
   readonly account: Account
   readonly created: UnixMs
 }
+
+/** Weight of the records that are held decoded: several thousand small objects, beside the gateway's 350 MiB. */
+const HELD_BYTES = 32 * 1024 * 1024
+/** Records longer than this are read each time: their objects are so large that it does not matter. */
+const HELD_RECORD_BYTES = 16 * 1024
+/** What a decoded record takes beside the bytes in it, about. */
+const HELD_OVERHEAD = 1024
+/** Buckets held; when there are more they are read again. */
+const HELD_BUCKETS = 1024
 
 export interface ObjectRow {
   readonly key: Uint8Array
@@ -51,6 +61,7 @@ export interface Metadata {
   buckets(account: Account): readonly Bucket[]
   createBucket(bucket: Bucket): boolean
   dropBucket(name: string): 'deleted' | 'no-bucket' | 'not-empty'
+  /** Called outside of transactions. The same value until the object changes. */
   object(bucket: string, key: string): ObjectRecord | null
   /** Many commits in one durable transaction (group commit); one outcome each. */
   commit(batch: readonly ObjectCommit[]): readonly CommitOutcome[]
@@ -116,10 +127,39 @@ export function openMetadata(database: Database): Metadata {
   })
   const lastSeq = (): number => Math.max(Number(sql.lastEntry.get()?.['seq'] ?? 0), Number(sql.lastBatch.get()?.['seq'] ?? 0))
   // Entries leave the table once a snapshot covers them, so the next number follows from the batches as well.
-  const append = (change: Change): void => {
-    sql.append.run(lastSeq() + 1, changeSchema.encode(change))
+  /** For one transaction, in which nobody else appends. */
+  const appender = (): ((change: Change) => void) => {
+    let seq: number | null = null
+    return (change) => {
+      seq = (seq ?? lastSeq()) + 1
+      sql.append.run(seq, changeSchema.encode(change))
+    }
   }
   const recordOf = (row: SqlRow | null): ObjectRecord | null => (row === null ? null : objectSchema.decode(row['record'] as Uint8Array))
+  /**
+   * Records as they are in the table, so that most reads ask nobody. Whatever writes a row forgets its record first, and
+   * nothing is put here inside of a transaction: one that is rolled back leaves what was, or nothing. No other process
+   * writes these tables while this one has them open for writing.
+   */
+  const held = new Recent<{ readonly record: ObjectRecord; readonly weight: number }>(HELD_BYTES, ({ weight }) => weight)
+  const heldBuckets = new Map<string, Bucket>()
+  const nameOf = (bucket: string, key: string): string => `${bucket}/${key}`
+  const putRow = (bucket: string, key: string, record: ObjectRecord): void => {
+    held.delete(nameOf(bucket, key))
+    sql.put.run(bucket, utf8(key), record.size, record.etag, record.modified, objectSchema.encode(withoutPieces(record)))
+  }
+  const removeRow = (bucket: string, key: string): void => {
+    held.delete(nameOf(bucket, key))
+    sql.remove.run(bucket, utf8(key))
+  }
+  const dropBucketRow = (name: string): void => {
+    heldBuckets.delete(name)
+    sql.dropBucket.run(name)
+  }
+  /** What is stored now, from inside of a transaction. */
+  const storedNow = (bucket: string, key: string): ObjectRecord | null =>
+    held.get(nameOf(bucket, key))?.record ?? recordOf(sql.object.get(bucket, utf8(key)))
+
   const releaseParts = (parts: readonly PartRecord[]): void => {
     for (const segment of segmentsOf(parts)) segments.release(segment.id)
   }
@@ -136,11 +176,10 @@ export function openMetadata(database: Database): Metadata {
     return gone ? null : { ...record, parts }
   }
 
-  const commitOne = (commit: ObjectCommit): CommitOutcome => {
-    if (sql.bucket.get(commit.bucket) === null) return 'no-bucket'
+  const commitOne = (commit: ObjectCommit, append: (change: Change) => void): CommitOutcome => {
+    if (!heldBuckets.has(commit.bucket) && sql.bucket.get(commit.bucket) === null) return 'no-bucket'
     if (commit.upload !== undefined && sql.upload.get(commit.upload) === null) return 'no-upload'
-    const key = utf8(commit.key)
-    const old = recordOf(sql.object.get(commit.bucket, key))
+    const old = storedNow(commit.bucket, commit.key)
     if (!admitted(commit.conditions, old?.etag ?? null)) return 'precondition-failed'
     const borrowed = commit.shared || commit.upload !== undefined
     const record = borrowed ? withPlaces(commit.record) : commit.record
@@ -149,7 +188,7 @@ export function openMetadata(database: Database): Metadata {
       if (borrowed) segments.addReference(segment.id)
       else if (!segments.keepStaged(segment.id)) segments.add(segment)
     }
-    sql.put.run(commit.bucket, key, record.size, record.etag, record.modified, objectSchema.encode(withoutPieces(record)))
+    putRow(commit.bucket, commit.key, record)
     append({ op: 'object', bucket: commit.bucket, key: commit.key, record })
     if (commit.upload !== undefined) {
       for (const row of sql.parts.all(commit.upload)) releaseParts(objectPartOf(row))
@@ -163,32 +202,54 @@ export function openMetadata(database: Database): Metadata {
   return {
     segments,
     bucket(name) {
+      const known = heldBuckets.get(name)
+      if (known !== undefined) return known
       const row = sql.bucket.get(name)
-      return row === null ? null : bucketOf(row)
+      if (row === null) return null
+      if (heldBuckets.size >= HELD_BUCKETS) heldBuckets.clear()
+      const bucket = bucketOf(row)
+      heldBuckets.set(name, bucket)
+      return bucket
     },
     buckets: (account) => sql.buckets.all(account).map(bucketOf),
     createBucket: (bucket) =>
       database.transaction(() => {
         const made = sql.addBucket.run(bucket.name, bucket.account, bucket.created).changes > 0
-        if (made) append({ op: 'bucket', name: bucket.name, account: bucket.account, created: bucket.created })
+        if (made) appender()({ op: 'bucket', name: bucket.name, account: bucket.account, created: bucket.created })
         return made
       }),
     dropBucket: (name) =>
       database.transaction(() => {
         if (sql.bucket.get(name) === null) return 'no-bucket'
         if (sql.anyObject.get(name) !== null || sql.anyUpload.get(name) !== null) return 'not-empty'
-        sql.dropBucket.run(name)
-        append({ op: 'drop-bucket', name })
+        dropBucketRow(name)
+        appender()({ op: 'drop-bucket', name })
         return 'deleted'
       }),
-    object: (bucket, key) => recordOf(sql.object.get(bucket, utf8(key))),
-    commit: (batch) => database.transaction(() => batch.map(commitOne)),
+    object(bucket, key) {
+      const name = nameOf(bucket, key)
+      const known = held.get(name)
+      if (known !== undefined) return known.record
+      const row = sql.object.get(bucket, utf8(key))
+      if (row === null) return null
+      const bytes = row['record'] as Uint8Array
+      const record = objectSchema.decode(bytes)
+      // Twice, because who reads may keep the object's bytes beside its record.
+      if (bytes.length <= HELD_RECORD_BYTES) held.set(name, { record, weight: HELD_OVERHEAD + 2 * bytes.length })
+      return record
+    },
+    commit: (batch) =>
+      database.transaction(() => {
+        const append = appender()
+        return batch.map((commit) => commitOne(commit, append))
+      }),
     remove: (bucket, keys) =>
       database.transaction(() => {
+        const append = appender()
         for (const key of keys) {
-          const old = recordOf(sql.object.get(bucket, utf8(key)))
+          const old = storedNow(bucket, key)
           if (old === null) continue
-          sql.remove.run(bucket, utf8(key))
+          removeRow(bucket, key)
           releaseParts(old.parts)
           append({ op: 'delete', bucket, key })
         }
@@ -200,9 +261,9 @@ export function openMetadata(database: Database): Metadata {
     move: (segment, pieces) =>
       database.transaction(() => {
         segments.move(segment, pieces)
-        append({ op: 'move', segment, pieces: [...pieces] })
+        appender()({ op: 'move', segment, pieces: [...pieces] })
       }),
-    change: (work) => database.transaction(() => work(append)),
+    change: (work) => database.transaction(() => work(appender())),
     lastSeq,
     apply(change) {
       switch (change.op) {
@@ -210,24 +271,21 @@ export function openMetadata(database: Database): Metadata {
           sql.addBucket.run(change.name, change.account, change.created)
           return
         case 'drop-bucket':
-          sql.dropBucket.run(change.name)
+          dropBucketRow(change.name)
           return
         case 'object': {
-          const key = utf8(change.key)
-          const old = recordOf(sql.object.get(change.bucket, key))
+          const old = storedNow(change.bucket, change.key)
           for (const segment of segmentsOf(change.record.parts)) {
             if (segments.get(segment.id) === null) segments.add(segment)
             else segments.addReference(segment.id)
           }
-          const { size, etag, modified } = change.record
-          sql.put.run(change.bucket, key, size, etag, modified, objectSchema.encode(withoutPieces(change.record)))
+          putRow(change.bucket, change.key, change.record)
           if (old !== null) releaseParts(old.parts)
           return
         }
         case 'delete': {
-          const key = utf8(change.key)
-          const old = recordOf(sql.object.get(change.bucket, key))
-          sql.remove.run(change.bucket, key)
+          const old = storedNow(change.bucket, change.key)
+          removeRow(change.bucket, change.key)
           if (old !== null) releaseParts(old.parts)
           return
         }

@@ -42,6 +42,7 @@ export type PlacedPiece = { readonly shard: number; readonly device: DeviceId; r
 export type SegmentRecord = z.output<typeof segment>
 export type PartRecord = z.output<typeof part>
 export type ObjectRecord = z.output<typeof object>
+export type InlineRecord = NonNullable<ObjectRecord['inline']>
 export type Checksums = Readonly<Partial<Record<DigestKind, string>>>
 
 /** Largest single change: a 5 TiB object lists its segments; beyond it multipart objects are refused. */

@@ -34,6 +34,32 @@ test('objects of every size around a boundary come back as they were put, whole 
   gateway.stop.abort()
 })
 
+test('a read gives what was written, copied or deleted last, however often it was read before', async () => {
+  const { world, gateway, objects, run } = await ready()
+  const { tenant } = gateway
+  const one = { bucket: 'b', key: 'k' }
+  await run(async () => {
+    for (const size of [10, 10, 5000, 4096]) {
+      const bytes = world.bytes(size)
+      await objects.put(putOf(gateway, 'k', bodyOf(bytes)))
+      for (let i = 0; i < 3; i += 1) assert.deepEqual(await readAll(gateway, 'k'), bytes)
+      assert.deepEqual(await readAll(gateway, 'k', { from: 3, to: 6 }), bytes.subarray(3, 7))
+    }
+    const other = world.bytes(20)
+    await objects.put(putOf(gateway, 'other', bodyOf(other)))
+    await objects.createBucket(tenant, 'c')
+    await objects.copy({ tenant, from: { bucket: 'b', key: 'other' }, to: one, headers: null, admit: () => true })
+    assert.deepEqual(await readAll(gateway, 'k'), other)
+    await objects.copy({ tenant, from: one, to: { bucket: 'c', key: 'k' }, headers: null, admit: () => true })
+    await objects.delete(tenant, 'b', ['k'])
+    assert.equal(await readAll(gateway, 'k'), 'no-key')
+    const moved = await objects.get({ tenant, bucket: 'c', key: 'k', range: null, admit: () => true, signal: gateway.stop.signal })
+    assert.ok(moved.is === 'open')
+    assert.deepEqual(moved.bytes, other)
+  })
+  gateway.stop.abort()
+})
+
 test('a body that breaks off leaves neither an object nor a slab', async () => {
   const { world, gateway, objects, run } = await ready()
   const bytes = world.bytes(2 * STRIPE)

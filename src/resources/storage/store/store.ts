@@ -47,7 +47,13 @@ export function openStore(at: StoreContext, database: Database, options: StoreOp
   })
   const writing = { at, providers, orders }
   const log = createLogShipper(writing, keyring, database, metadata)
-  const reading: GetParts = { ...writing, keyring, onCorrupt: options.onCorrupt, segment: (id) => metadata.segments.get(id) }
+  const reading: GetParts = {
+    ...writing,
+    keyring,
+    opened: new WeakMap(),
+    onCorrupt: options.onCorrupt,
+    segment: (id) => metadata.segments.get(id),
+  }
   const uploads = openUploads(database, metadata.segments)
   const committer = createCommitter(at.clock, metadata, log)
   const parts: StoreParts = { ...writing, keyring, database, metadata, uploads, committer, log, reading, sync: options.sync }

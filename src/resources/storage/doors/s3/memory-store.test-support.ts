@@ -175,6 +175,7 @@ export function memoryStore(now: () => UnixMs, partMin = PART_MIN): MemoryStore 
       const [start, end] = resolved
       return {
         is: 'open',
+        bytes: null,
         info: found.info,
         start,
         end,

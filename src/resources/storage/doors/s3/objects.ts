@@ -89,7 +89,7 @@ export const getObject: Handler = async (deps, call) => {
   Object.assign(headers, overrides)
   headers['content-length'] = String(end - start)
   if (range !== null) headers['content-range'] = `bytes ${start}-${end - 1}/${info.size}`
-  return { status: range === null ? 200 : 206, headers, body: (sink) => result.send(sink) }
+  return { status: range === null ? 200 : 206, headers, body: result.bytes ?? ((sink) => result.send(sink)) }
 }
 
 export const headObject: Handler = async (deps, call): Promise<HttpResponse | Refusal> => {
