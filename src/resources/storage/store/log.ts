@@ -25,6 +25,8 @@ const BATCH_ENTRIES = 4096
 /** A small object is refused when its batch is not kept by `ack` providers within this. */
 const DURABLE_MS = 10_000
 const RETRY_MS = 500
+/** What a batch waits at most for those that the one before released. */
+const GATHER_MS_MAX = 50
 
 export const batchSchema = schema(
   'log batch',
@@ -107,11 +109,14 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     row === null
       ? { number: 0, last: 0, hash: NO_BATCH }
       : { number: Number(row['number']), last: Number(row['last']), hash: digest(String(row['hash'])) }
+  /** Last entry that enough providers keep; ahead of `position` until that is noted. */
+  let durableTo = position.last
   let drafted: Batch | null = null
   /** Bounded by how long copies may straggle. Lost in a crash, they are copies that nobody names, which their providers drop in time. */
   let late: { readonly shipped: Shipped; readonly copies: readonly Copy[] }[] = []
   let waiters: Waiter[] = []
   let wake: (() => void) | null = null
+  let expected: { readonly count: number; readonly come: () => void } | null = null
 
   /** Last entry of batch `number` if it has been tried before, since its first copies may lie on providers already. */
   const triedLast = (number: number): number | null => {
@@ -150,10 +155,24 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     late = []
   }
 
-  const release = (last: number): void => {
+  const release = (last: number): number => {
     const done = waiters.filter((waiter) => waiter.seq <= last)
     waiters = waiters.filter((waiter) => waiter.seq > last)
     for (const waiter of done) waiter.resolve()
+    return done.length
+  }
+
+  /**
+   * A batch costs its eight providers and this thread about the same whatever it brings, and who was released now comes
+   * back soon. So the next one leaves when as many wait again, or after as long as the last one took: under load, what a
+   * write waits for is at most doubled, and a write alone waits for nobody.
+   */
+  const gather = async (released: number, tookMs: number, signal: AbortSignal): Promise<void> => {
+    if (released < 2 || waiters.length >= released) return
+    const full = new AbortController()
+    expected = { count: released, come: () => full.abort() }
+    await at.clock.sleep(Math.min(tookMs, GATHER_MS_MAX), AbortSignal.any([signal, full.signal])).catch(() => undefined)
+    expected = null
   }
 
   /**
@@ -166,8 +185,12 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     if (batch === null) return false
     const sealed = sealBatch(at.crypto, keyring, batch.plain)
     const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
+    const began = at.clock.monotonic()
     const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
     const [{ kept, rest }, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
+    // It is kept, whatever this gateway notes of that: after a crash the same batch leaves again, and is there already.
+    durableTo = batch.last
+    await gather(release(batch.last), at.clock.monotonic() - began, signal)
     const hash = digestOf(at.crypto.sha256(batch.plain))
     const shipped = { number: batch.number, pieceBytes: sealed.length, root }
     const before = position
@@ -187,14 +210,13 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     void rest.then((copies) => {
       if (copies.length > 0) late.push({ shipped, copies })
     })
-    release(position.last)
     return true
   }
 
   return {
     position: () => position,
     async durable(seq) {
-      if (seq <= position.last) return
+      if (seq <= durableTo) return
       using deadline = at.clock.deadline('keeping the metadata log', DURABLE_MS)
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = { seq, resolve, reject }
@@ -212,6 +234,7 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
           )
         })
         wake?.()
+        if (expected !== null && waiters.length >= expected.count) expected.come()
       })
     },
     async run(signal) {
