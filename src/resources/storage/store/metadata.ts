@@ -12,6 +12,7 @@ import type { Conditions } from '../object-store.ts'
 import {
   type Change,
   changeSchema,
+  encodeObjectChange,
   type ObjectRecord,
   objectSchema,
   type PartRecord,
@@ -128,12 +129,16 @@ export function openMetadata(database: Database): Metadata {
   const lastSeq = (): number => Math.max(Number(sql.lastEntry.get()?.['seq'] ?? 0), Number(sql.lastBatch.get()?.['seq'] ?? 0))
   // Entries leave the table once a snapshot covers them, so the next number follows from the batches as well.
   /** For one transaction, in which nobody else appends. */
-  const appender = (): ((change: Change) => void) => {
+  const entryAppender = (): ((entry: Uint8Array) => void) => {
     let seq: number | null = null
-    return (change) => {
+    return (entry) => {
       seq = (seq ?? lastSeq()) + 1
-      sql.append.run(seq, changeSchema.encode(change))
+      sql.append.run(seq, entry)
     }
+  }
+  const appender = (): ((change: Change) => void) => {
+    const append = entryAppender()
+    return (change) => append(changeSchema.encode(change))
   }
   const recordOf = (row: SqlRow | null): ObjectRecord | null => (row === null ? null : objectSchema.decode(row['record'] as Uint8Array))
   /**
@@ -144,9 +149,12 @@ export function openMetadata(database: Database): Metadata {
   const held = new Recent<{ readonly record: ObjectRecord; readonly weight: number }>(HELD_BYTES, ({ weight }) => weight)
   const heldBuckets = new Map<string, Bucket>()
   const nameOf = (bucket: string, key: string): string => `${bucket}/${key}`
-  const putRow = (bucket: string, key: string, record: ObjectRecord): void => {
+  /** Gives the row's record as it was written. */
+  const putRow = (bucket: string, key: string, record: ObjectRecord): Uint8Array => {
     held.delete(nameOf(bucket, key))
-    sql.put.run(bucket, utf8(key), record.size, record.etag, record.modified, objectSchema.encode(withoutPieces(record)))
+    const bytes = objectSchema.encode(withoutPieces(record))
+    sql.put.run(bucket, utf8(key), record.size, record.etag, record.modified, bytes)
+    return bytes
   }
   const removeRow = (bucket: string, key: string): void => {
     held.delete(nameOf(bucket, key))
@@ -176,7 +184,7 @@ export function openMetadata(database: Database): Metadata {
     return gone ? null : { ...record, parts }
   }
 
-  const commitOne = (commit: ObjectCommit, append: (change: Change) => void): CommitOutcome => {
+  const commitOne = (commit: ObjectCommit, append: (entry: Uint8Array) => void): CommitOutcome => {
     if (!heldBuckets.has(commit.bucket) && sql.bucket.get(commit.bucket) === null) return 'no-bucket'
     if (commit.upload !== undefined && sql.upload.get(commit.upload) === null) return 'no-upload'
     const old = storedNow(commit.bucket, commit.key)
@@ -188,8 +196,10 @@ export function openMetadata(database: Database): Metadata {
       if (borrowed) segments.addReference(segment.id)
       else if (!segments.keepStaged(segment.id)) segments.add(segment)
     }
-    putRow(commit.bucket, commit.key, record)
-    append({ op: 'object', bucket: commit.bucket, key: commit.key, record })
+    const row = putRow(commit.bucket, commit.key, record)
+    // The log also says where the pieces are; an object without any is in it as it is in the table.
+    if (record.parts.length === 0) append(encodeObjectChange(commit.bucket, commit.key, row))
+    else append(changeSchema.encode({ op: 'object', bucket: commit.bucket, key: commit.key, record }))
     if (commit.upload !== undefined) {
       for (const row of sql.parts.all(commit.upload)) releaseParts(objectPartOf(row))
       sql.dropParts.run(commit.upload)
@@ -240,7 +250,7 @@ export function openMetadata(database: Database): Metadata {
     },
     commit: (batch) =>
       database.transaction(() => {
-        const append = appender()
+        const append = entryAppender()
         return batch.map((commit) => commitOne(commit, append))
       }),
     remove: (bucket, keys) =>

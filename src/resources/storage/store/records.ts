@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { DeviceId, Digest } from '../../../protocol/ids.ts'
 import { schema, wire } from '../../../protocol/schema.ts'
+import { concat } from '../../../std/bytes.ts'
 import type { DigestKind } from '../kernel/kernel.ts'
 
 /** One shard of a segment, where it was put. */
@@ -65,3 +66,19 @@ export const changeSchema = schema(
   ]),
 )
 export type Change = ReturnType<typeof changeSchema.decode>
+
+const objectHead = schema(
+  'metadata change',
+  ENTRY_BYTES,
+  z.strictObject({ op: z.literal('object'), bucket: wire.text(63), key: wire.text(1024), record: z.literal(0) }),
+)
+
+/**
+ * The change that stores an object, around its record as `objectSchema` has encoded it: encoding is dear, and the table wants
+ * the same bytes. In DAG-CBOR's order of keys, by length and then by bytes, the record is the last of the four, so
+ * that it stands in the place of a number of one byte.
+ */
+export function encodeObjectChange(bucket: string, key: string, record: Uint8Array): Uint8Array {
+  const head = objectHead.encode({ op: 'object', bucket, key, record: 0 })
+  return concat([head.subarray(0, -1), record])
+}
