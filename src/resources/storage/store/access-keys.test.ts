@@ -21,7 +21,7 @@ const keyNamed = (accessKey: string): AccessKey => ({
   expires: null,
 })
 
-test('keys that another program adds are known at once, and those that it revokes are not a millisecond later', () => {
+test('keys that another program adds are known at once, and those that it revokes are a moment later', () => {
   const path = join(root, 'gateway.db')
   const beside = openKeys(openDatabase(path))
   let now = 0
@@ -32,7 +32,7 @@ test('keys that another program adds are known at once, and those that it revoke
   beside.add(keyNamed('b'))
   assert.deepEqual(keys.find('b'), keyNamed('b'))
   beside.revoke('a')
-  now += 1
+  now += 5
   assert.equal(keys.find('a'), null)
   assert.deepEqual(keys.find('b'), keyNamed('b'))
   keys.revoke('b')

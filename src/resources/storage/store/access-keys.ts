@@ -39,7 +39,7 @@ const keyOf = (row: SqlRow): AccessKey => ({
  * Asking SQLite whether another process wrote takes a lock of the file, a twentieth of a small request. So it is asked once
  * in this time, in ms: less than a program that revoked a key needs to end, and so before anybody can know that it did.
  */
-const LOOK_MS = 1
+const LOOK_MS = 5
 
 /**
  * Keys are few and asked for with every request, so they are held in memory and read again when another process changed them.

@@ -96,6 +96,9 @@ const withoutPieces = (record: ObjectRecord): ObjectRecord => ({
 
 export const segmentsOf = (parts: readonly PartRecord[]): readonly SegmentRecord[] => parts.flatMap((part) => part.segments)
 
+/** No bucket's name has a slash. */
+const nameOf = (bucket: string, key: string): string => `${bucket}/${key}`
+
 export function openMetadata(database: Database): Metadata {
   openTables(database)
   const segments = openSegmentTable(database)
@@ -148,7 +151,6 @@ export function openMetadata(database: Database): Metadata {
    */
   const held = new Recent<{ readonly record: ObjectRecord; readonly weight: number }>(HELD_BYTES, ({ weight }) => weight)
   const heldBuckets = new Map<string, Bucket>()
-  const nameOf = (bucket: string, key: string): string => `${bucket}/${key}`
   /** Gives the row's record as it was written. */
   const putRow = (bucket: string, key: string, record: ObjectRecord): Uint8Array => {
     held.delete(nameOf(bucket, key))
