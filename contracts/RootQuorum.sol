@@ -41,7 +41,9 @@ contract RootQuorum is IRootQuorum, EIP712 {
 
     mapping(uint32 verifierNet => Weeks) private _weeks;
     mapping(uint32 verifierNet => mapping(uint32 week => Set)) private _sets;
-    mapping(uint32 verifierNet => mapping(uint32 week => address[])) private _members;
+    /// @dev A member's address and, above it, its weight: a nomination looks at all of them, one slot each.
+    mapping(uint32 verifierNet => mapping(uint32 week => uint256[])) private _members;
+    /// @dev The same weights, for a root's signatures, which name no places.
     mapping(uint32 verifierNet => mapping(uint32 week => mapping(address member => uint96))) private _weights;
 
     /// @dev The domain's name is RootPublisher's: signers sign the same type for either, told apart by the address.
@@ -68,15 +70,21 @@ contract RootQuorum is IRootQuorum, EIP712 {
             if (_canSign(verifierNet, w.newest)) w.before = w.newest;
             w.newest = week;
         }
-        mapping(address => uint96) storage weights = _weights[verifierNet][week];
-        address[] storage members = _members[verifierNet][week];
-        if (weights[operator] == 0) {
-            if (members.length < MAX_MEMBERS) members.push(operator);
-            else _displace(verifierNet, week, operator, weight);
+        uint256[] storage members = _members[verifierNet][week];
+        uint256[] memory list = members;
+        uint256 member = uint256(weight) << 160 | uint160(operator);
+        bool isNew = _weights[verifierNet][week][operator] == 0;
+        if (isNew && list.length < MAX_MEMBERS) {
+            members.push(member);
+            list = members;
+        } else {
+            uint256 at = isNew ? _displace(verifierNet, week, list, weight) : _placeOf(list, operator);
+            members[at] = member;
+            list[at] = member;
         }
-        weights[operator] = weight;
+        _weights[verifierNet][week][operator] = weight;
         emit Nominated(verifierNet, week, operator, weight);
-        _weigh(verifierNet, week);
+        _weigh(verifierNet, week, list);
     }
 
     // ------------------------------------------------------------- publishing
@@ -116,8 +124,12 @@ contract RootQuorum is IRootQuorum, EIP712 {
         return _sets[verifierNet][week];
     }
 
-    function membersOf(uint32 verifierNet, uint32 week) external view returns (address[] memory) {
-        return _members[verifierNet][week];
+    function membersOf(uint32 verifierNet, uint32 week) external view returns (address[] memory members) {
+        uint256[] memory list = _members[verifierNet][week];
+        members = new address[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            members[i] = address(uint160(list[i]));
+        }
     }
 
     /// @inheritdoc IRootQuorum
@@ -151,30 +163,35 @@ contract RootQuorum is IRootQuorum, EIP712 {
         }
     }
 
-    function _displace(uint32 verifierNet, uint32 week, address operator, uint96 weight) private {
-        address[] storage members = _members[verifierNet][week];
-        mapping(address => uint96) storage weights = _weights[verifierNet][week];
-        uint256 smallest = 0;
-        uint96 least = type(uint96).max;
-        for (uint256 i = 0; i < members.length; ++i) {
-            uint96 w = weights[members[i]];
+    /// @dev The place of the smallest member, which leaves for `weight` if that is more.
+    function _displace(uint32 verifierNet, uint32 week, uint256[] memory list, uint96 weight)
+        private
+        returns (uint256 smallest)
+    {
+        uint256 least = type(uint256).max;
+        for (uint256 i = 0; i < list.length; ++i) {
+            uint256 w = list[i] >> 160;
             if (w < least) (smallest, least) = (i, w);
         }
-        if (weight <= least) revert SetIsFull(least);
-        emit Displaced(verifierNet, week, members[smallest]);
-        weights[members[smallest]] = 0;
-        members[smallest] = operator;
+        if (weight <= least) revert SetIsFull(uint96(least));
+        address leaves = address(uint160(list[smallest]));
+        _weights[verifierNet][week][leaves] = 0;
+        emit Displaced(verifierNet, week, leaves);
+    }
+
+    /// @dev Of an address that is a member.
+    function _placeOf(uint256[] memory list, address member) private pure returns (uint256 at) {
+        while (address(uint160(list[at])) != member) ++at;
     }
 
     /// @dev Finds the cap c with c = ¼ · Σ min(wᵢ, c). With the k largest capped and R the sum of the rest,
     /// c = (k · c + R) / 4, so c = R / (4 − k); the right k is the first for which the next largest is within c. Only the
     /// four largest weights and the sum are needed. The total is four caps, or the sum when no weight needs one.
-    function _weigh(uint32 verifierNet, uint32 week) private {
-        address[] storage members = _members[verifierNet][week];
+    function _weigh(uint32 verifierNet, uint32 week, uint256[] memory list) private {
         Set storage set = _sets[verifierNet][week];
-        set.count = uint32(members.length);
-        if (members.length < CAPS) return;
-        (uint96[CAPS] memory top, uint256 rest) = _largest(members, _weights[verifierNet][week]);
+        set.count = uint32(list.length);
+        if (list.length < CAPS) return;
+        (uint256[CAPS] memory top, uint256 rest) = _largest(list);
         uint256 capped = 0;
         while (top[capped] > rest / (CAPS - capped)) rest -= top[capped++];
         uint256 cap = rest / (CAPS - capped);
@@ -184,13 +201,9 @@ contract RootQuorum is IRootQuorum, EIP712 {
 
     /// @return top The four largest weights, the largest first.
     /// @return sum Of all weights.
-    function _largest(address[] storage members, mapping(address => uint96) storage weights)
-        private
-        view
-        returns (uint96[CAPS] memory top, uint256 sum)
-    {
-        for (uint256 i = 0; i < members.length; ++i) {
-            uint96 w = weights[members[i]];
+    function _largest(uint256[] memory list) private pure returns (uint256[CAPS] memory top, uint256 sum) {
+        for (uint256 i = 0; i < list.length; ++i) {
+            uint256 w = list[i] >> 160;
             sum += w;
             for (uint256 j = 0; j < CAPS; ++j) {
                 if (w > top[j]) (top[j], w) = (w, top[j]);

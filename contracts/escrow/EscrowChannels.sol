@@ -28,7 +28,8 @@ abstract contract EscrowChannels is EscrowKeys {
         uint128 cumulative;
     }
 
-    /// @dev What all items of a batch share. `id` tells batches of one transaction apart.
+    /// @dev What all items of a batch share. `id` tells batches of one transaction apart; 0 where there is one item, which
+    /// cannot repeat another.
     struct Batch {
         Form form;
         bytes32 domain;
@@ -122,7 +123,7 @@ abstract contract EscrowChannels is EscrowKeys {
         returns (uint256 sum)
     {
         Form memory form = Form(_VOUCHER_TYPEHASH, address(0), payee, asset, net, 0, 0);
-        Batch memory batch = Batch(form, _domainSeparator(), ++_batchCount);
+        Batch memory batch = Batch(form, _domainSeparator(), items.length > 1 ? ++_batchCount : 0);
         for (uint256 i = 0; i < items.length; ++i) {
             Claim memory claim = claims[i];
             if (!_accept(batch, items[i], i, claim)) continue;
@@ -143,7 +144,7 @@ abstract contract EscrowChannels is EscrowKeys {
         (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecover(digest, item.r, item.vs);
         if (err != ECDSA.RecoverError.NoError) return _skip(index, payer, key, SkipReason.BadSignature);
         if (!_maySpend(payer, signer)) return _skip(index, payer, key, SkipReason.KeyNotRedeemable);
-        if (!_firstInBatch(key, batch.id)) revert DuplicateChannel(index);
+        if (batch.id != 0 && !_firstInBatch(key, batch.id)) revert DuplicateChannel(index);
         Channel storage ch = _channels[key];
         (claim.earmark, claim.redeemed) = (ch.earmark, ch.redeemed);
         if (cumulative <= claim.redeemed) return _skip(index, payer, key, SkipReason.NothingDue);

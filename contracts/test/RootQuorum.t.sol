@@ -201,11 +201,15 @@ contract RootQuorumTest is Judges {
         quorum.nominate(VERIFIERS, alice);
         bondAs(alice, VERIFIERS, 1_000e18);
         quorum.nominate(VERIFIERS, alice);
-        gate("RootQuorum", "nominate into a full set", lastGas(), 420_000);
+        gate("RootQuorum", "nominate into a full set", lastGas(), 186_000);
         assertEq(quorum.weightOf(VERIFIERS, week, vm.addr(1)), 0, "the smallest left");
         assertEq(quorum.weightOf(VERIFIERS, week, alice), 2_001e18, "the larger came");
         assertEq(quorum.setOf(VERIFIERS, week).count, 32, "still 32");
         assertEq(quorum.membersOf(VERIFIERS, week).length, 32, "members");
+        assertEq(quorum.membersOf(VERIFIERS, week)[0], alice, "in the place of who left");
+        bondAs(bob, VERIFIERS, 1_002e18);
+        vm.expectRevert(abi.encodeWithSelector(IRootQuorum.SetIsFull.selector, uint96(1_002e18)));
+        quorum.nominate(VERIFIERS, bob);
     }
 
     function test_ANominationAgainBringsTheWeightUpToDate() public {
@@ -218,6 +222,12 @@ contract RootQuorumTest is Judges {
         quorum.nominate(VERIFIERS, vm.addr(1));
         assertEq(quorum.weightOf(VERIFIERS, _week() + 1, vm.addr(1)), 1_000e18, "weight");
         assertEq(quorum.setOf(VERIFIERS, _week() + 1).count, 4, "once");
+        assertEq(quorum.setOf(VERIFIERS, _week() + 1).cap, 1_000e18, "three count no more than the fourth");
+        assertEq(quorum.setOf(VERIFIERS, _week() + 1).total, 4_000e18, "so does the total");
+        address[] memory members = quorum.membersOf(VERIFIERS, _week() + 1);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(members[i], vm.addr(i + 1), "in their places");
+        }
     }
 
     function test_FewerThanFourCanNotSign() public {

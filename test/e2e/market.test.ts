@@ -114,6 +114,13 @@ describe('a market of quotes', { timeout: 240_000 }, () => {
     )
     const [network, protocol] = [feeOf(paid, NETWORK_FEE_BPS), feeOf(paid, PROTOCOL_FEE_BPS)]
     assert.equal((await books(operator(2))).earned, before.provider.earned + paid - network - protocol)
+    // The network's part waits in the book of the day until somebody collects it for its recipient.
+    const period = await chain.contracts.number('escrow', 'currentPeriod')
+    const [, , uncollected] = (await chain.contracts.read('escrow', 'fees', chain.net, period)) as readonly [bigint, bigint, bigint]
+    assert.equal(uncollected, network)
+    assert.equal((await books(accountOf(ACCOUNT.holder))).earned, before.holder.earned)
+    await chain.warp(DAY)
+    await chain.ask(0, 'emissions', 'settle', '--periods', '2', '--yes')
     assert.equal((await books(accountOf(ACCOUNT.holder))).earned, before.holder.earned + network)
     assert.equal((await books(customer())).available, before.customer.available, 'what was locked pays')
     assert.equal(await chain.contracts.number('market', 'lockedOf', BigInt(lease.id)), opened.rate * BigInt(now.end - now.settledAt))
