@@ -54,8 +54,8 @@ contract DisputeManager is DisputeEvidence {
     /// @notice Accuses an operator against the network's dispute bond.
     /// @param evidence Hash of what the challenger publishes; good for one dispute against this operator.
     function open(uint32 net, address accused, bytes32 evidence) external returns (uint256 id) {
-        INetworkRegistry.Params memory p = _params(net);
-        if (p.disputeBond == 0) revert NoBond(net);
+        (uint128 bond, uint40 window) = registry.disputeRules(net);
+        if (bond == 0) revert NoBond(net);
         uint256 open_ = _openAgainst[net][accused];
         if (open_ >= MAX_OPEN) revert TooManyOpen(open_);
         bytes32 key = keccak256(abi.encode(net, accused, evidence));
@@ -65,12 +65,12 @@ contract DisputeManager is DisputeEvidence {
         _used[key] = true;
         _openAgainst[net][accused] = open_ + 1;
         Dispute storage d;
-        (id, d) = _create(net, p.disputeBond, State.Open, p.responseWindow);
+        (id, d) = _create(net, bond, State.Open, window);
         d.accused = accused;
         d.stakeNet = net;
         d.maxSlash = stake;
-        emit DisputeOpened(id, net, accused, msg.sender, p.disputeBond, evidence);
-        token.safeTransferFrom(msg.sender, address(this), p.disputeBond);
+        emit DisputeOpened(id, net, accused, msg.sender, bond, evidence);
+        token.safeTransferFrom(msg.sender, address(this), bond);
     }
 
     /// @notice Challenges a pending root, which freezes until the verdict. The bond doubles with every challenge that is
@@ -125,7 +125,7 @@ contract DisputeManager is DisputeEvidence {
         Dispute storage d = _disputes[id];
         if (d.state == State.Open) {
             if (!_isOverdue(d)) revert TooEarly(d.deadline, d.openedBlock + MIN_BLOCKS);
-            uint128 penalty = _params(d.net).faultPenalty;
+            uint128 penalty = _faultPenalty(d.net);
             _resolve(id, d, Verdict.Default, penalty < d.maxSlash ? penalty : d.maxSlash);
         } else {
             _requireState(id, State.Answered);
@@ -160,7 +160,7 @@ contract DisputeManager is DisputeEvidence {
 
     /// @inheritdoc IDisputeManager
     function rootBondOf(uint32 net, address asset) public view returns (uint128) {
-        return _params(net).rootBond * uint128(1 << _openRoots[net][asset]);
+        return registry.rootBondOf(net) * uint128(1 << _openRoots[net][asset]);
     }
 
     // ---------------------------------------------------------------- private

@@ -256,6 +256,22 @@ contract NetworkRegistry is INetworkRegistry {
         return (_params[net].minStake, _isActive(net));
     }
 
+    function penaltiesOf(uint32 net) external view returns (uint128 fault, uint128 equivocation) {
+        return (_params[net].faultPenalty, _params[net].equivocationPenalty);
+    }
+
+    function reporterBpsOf(uint32 net) external view returns (uint16) {
+        return _params[net].reporterBps;
+    }
+
+    function disputeRules(uint32 net) external view returns (uint128 disputeBond, uint40 responseWindow) {
+        return (_params[net].disputeBond, _params[net].responseWindow);
+    }
+
+    function rootBondOf(uint32 net) external view returns (uint128) {
+        return _params[net].rootBond;
+    }
+
     function delegationRules(uint32 net) external view returns (bool active, uint8 ratio) {
         return (_isActive(net), _params[net].delegationRatio);
     }

@@ -59,7 +59,7 @@ contract StorageProofs is IStorageProofs {
         _requireSigned(head, providerSignature, customerSignature);
         id = ++_count;
         _open[key] = id;
-        uint128 bond = registry.params(head.net).disputeBond;
+        (uint128 bond,) = registry.disputeRules(head.net);
         // Free demands would let anybody spend a provider's gas.
         if (bond == 0) revert NoBond(head.net);
         Demand storage d = _demands[id];
@@ -106,7 +106,8 @@ contract StorageProofs is IStorageProofs {
     /// @notice Faults a provider that let time and blocks pass. Anyone may; the demander is the reporter.
     function fault(uint256 id, Head calldata head) external {
         Demand memory d = _requireDemand(id, head);
-        uint256 readyAt = uint256(d.openedAt) + registry.params(head.net).responseWindow;
+        (, uint40 window) = registry.disputeRules(head.net);
+        uint256 readyAt = uint256(d.openedAt) + window;
         uint256 readyBlock = d.openedBlock + MIN_BLOCKS;
         if (block.timestamp < readyAt || block.number < readyBlock) revert TooEarly(readyAt, readyBlock);
         _close(id, head);

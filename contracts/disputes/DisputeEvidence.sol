@@ -72,7 +72,8 @@ abstract contract DisputeEvidence is IDisputeManager, EIP712 {
         if (!devices.verify(signer, receiptDigest(a), signatureA)) revert BadEvidence();
         if (!devices.verify(signer, receiptDigest(b), signatureB)) revert BadEvidence();
         _punishedDevices[net][deviceId] = true;
-        slashed = _slashSelf(accused, net, net, _params(net).equivocationPenalty, msg.sender);
+        (, uint128 penalty) = registry.penaltiesOf(net);
+        slashed = _slashSelf(accused, net, net, penalty, msg.sender);
         emit EquivocationProven(net, deviceId, accused, msg.sender, slashed);
     }
 
@@ -90,14 +91,14 @@ abstract contract DisputeEvidence is IDisputeManager, EIP712 {
         uint32 stakeNet = registry.verifierNetOf(a.net);
         _requireFresh(stakeNet, (uint256(a.epoch) + 1) * registry.epochLength(a.net));
         _punishedRoots[key] = true;
-        slashed = _slashSelf(signer, a.net, stakeNet, _params(stakeNet).faultPenalty, msg.sender);
+        slashed = _slashSelf(signer, a.net, stakeNet, _faultPenalty(stakeNet), msg.sender);
         emit RootEquivocationProven(a.net, signer, msg.sender, a.epoch, a.attempt, slashed);
     }
 
     /// @notice Slashes for a demand that was not answered; StorageProofs has checked it.
     function onFault(uint32 net, address accused, address reporter, bytes32 ref) external returns (uint128 slashed) {
         if (msg.sender != storageProofs) revert NotStorageProofs(msg.sender);
-        slashed = _slashSelf(accused, net, net, _params(net).faultPenalty, reporter);
+        slashed = _slashSelf(accused, net, net, _faultPenalty(net), reporter);
         emit FaultSlashed(net, accused, reporter, ref, slashed);
     }
 
@@ -123,12 +124,11 @@ abstract contract DisputeEvidence is IDisputeManager, EIP712 {
 
     /// @dev At most a quarter: NetworkRegistry bounds `reporterBps`.
     function _reporterPart(uint32 net, uint128 amount) internal view returns (uint128) {
-        return Math.mulDiv(amount, _params(net).reporterBps, BPS).toUint128();
+        return Math.mulDiv(amount, registry.reporterBpsOf(net), BPS).toUint128();
     }
 
-    /// @dev One place that decodes seventeen words, since code has a price too.
-    function _params(uint32 net) internal view returns (INetworkRegistry.Params memory) {
-        return registry.params(net);
+    function _faultPenalty(uint32 net) internal view returns (uint128 penalty) {
+        (penalty,) = registry.penaltiesOf(net);
     }
 
     function _requireSameSlot(Receipt calldata a, Receipt calldata b) private pure {

@@ -130,6 +130,12 @@ interface INetworkRegistry {
     function admission(uint32 net) external view returns (uint128 minStake, bool active);
     /// @return thaw Seconds; maxSlashBps of one window.
     function thawRules(uint32 net) external view returns (uint40 thaw, uint16 maxSlashBps);
+    /// @return fault CAIRN wei slashed for a proven fault; equivocation for two conflicting signatures of a device.
+    function penaltiesOf(uint32 net) external view returns (uint128 fault, uint128 equivocation);
+    function reporterBpsOf(uint32 net) external view returns (uint16);
+    /// @return disputeBond CAIRN wei; responseWindow seconds.
+    function disputeRules(uint32 net) external view returns (uint128 disputeBond, uint40 responseWindow);
+    function rootBondOf(uint32 net) external view returns (uint128);
     /// @return active Whether the network is open; ratio delegated stake at most, as a multiple of self stake.
     function delegationRules(uint32 net) external view returns (bool active, uint8 ratio);
 }

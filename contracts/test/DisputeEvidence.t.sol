@@ -77,7 +77,7 @@ contract DisputeEvidenceTest is Judges {
     function test_Threat16_V4_EquivocationSlashesOnceAndPaysAQuarterAtMost() public {
         uint256 supply = token.totalSupply();
         assertEq(_submit(_receipt("a"), _receipt("b")), PENALTY, "slashed");
-        gate("DisputeEvidence", "device equivocation", lastGas(), 235_000);
+        gate("DisputeEvidence", "device equivocation", lastGas(), 197_000);
         assertEq(_self(provider, NET), 10_000e18 - PENALTY, "self stake");
         assertEq(token.balanceOf(reporter), PENALTY / 4, "a quarter");
         assertEq(supply - token.totalSupply(), PENALTY - PENALTY / 4, "the rest burned");
@@ -251,7 +251,7 @@ contract DisputeEvidenceTest is Judges {
         bytes memory sigB = signatureOf(VERIFIER_KEY, publisher.digestOf(b));
         vm.prank(reporter);
         assertEq(manager.submitRootEquivocation(a, sigA, b, sigB), ROOT_PENALTY, "slashed");
-        gate("DisputeEvidence", "root equivocation", lastGas(), 235_000);
+        gate("DisputeEvidence", "root equivocation", lastGas(), 190_000);
         assertEq(_self(verifier, VERIFIERS), 10_000e18 - ROOT_PENALTY, "the signer");
         assertEq(token.balanceOf(reporter), ROOT_PENALTY / 4, "reporter");
         vm.expectRevert(IDisputeManager.AlreadyPunished.selector);

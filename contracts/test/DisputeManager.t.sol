@@ -365,11 +365,11 @@ contract DisputeManagerTest is Judges {
     function test_GasOfADisputesWholeLife() public {
         uint256 id = _open("e");
         uint256 sum = lastGas();
-        gate("DisputeManager", "open", lastGas(), 330_000);
+        gate("DisputeManager", "open", lastGas(), 245_000);
         _respond(id);
         sum += lastGas();
         _rule(id, IDisputeManager.Verdict.Reject, 0);
         sum += lastGas();
-        gate("DisputeManager", "whole life, rejected", sum, 500_000);
+        gate("DisputeManager", "whole life, rejected", sum, 373_000);
     }
 }

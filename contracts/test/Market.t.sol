@@ -407,7 +407,7 @@ contract MarketTest is MoneyFixture {
         market.settle(id);
         vm.warp(T0 + 200);
         market.settle(id);
-        gate("Market", "settle lease", lastGas(), 80_000);
+        gate("Market", "settle lease", lastGas(), 63_000);
         uint256[] memory ids = new uint256[](32);
         for (uint256 i = 0; i < 32; ++i) {
             quote.nonce = 100 + i;
@@ -418,6 +418,6 @@ contract MarketTest is MoneyFixture {
         market.settleMany(ids);
         vm.warp(T0 + 400);
         market.settleMany(ids);
-        gate("Market", "settle lease, of 32", lastGas() / 32, 30_500);
+        gate("Market", "settle lease, of 32", lastGas() / 32, 24_500);
     }
 }

@@ -49,14 +49,14 @@ contract MoneyGasTest is MoneyFixture {
         _warm(1, true);
         IEscrow.Voucher[] memory items = _batch(PAYER_KEY, 1);
         _redeemMany(items);
-        _gate("voucher, single, earmark", 61_500);
+        _gate("voucher, single, earmark", 56_500);
     }
 
     function test_gas_VoucherSinglePooled() public {
         _warm(1, false);
         IEscrow.Voucher[] memory items = _batch(PAYER_KEY, 1);
         _redeemMany(items);
-        _gate("voucher, single, pooled", 67_500);
+        _gate("voucher, single, pooled", 62_500);
     }
 
     function test_gas_VoucherBatchOfThePayer() public {
@@ -79,7 +79,7 @@ contract MoneyGasTest is MoneyFixture {
         _open(1, 5 * M);
         escrow.redeemProved(_id(1), root, units);
         // 5k of this is the way to EscrowChecks, which no voucher takes.
-        _gate("proved usage, two units", 94_000);
+        _gate("proved usage, two units", 89_500);
     }
 
     function test_gas_Mint() public {

@@ -373,4 +373,32 @@ contract NetworkRegistryTest is World {
             assertEq(bytes32(bytes4(reason)), bytes32(INetworkRegistry.OutOfBounds.selector), "refusal");
         }
     }
+
+    /// @dev Each asks for what it needs; no field may stand for another.
+    function test_TheShortAnswersAreTheParameters() public {
+        INetworkRegistry.Params memory p = params();
+        p.faultPenalty = 11e18;
+        p.equivocationPenalty = 12e18;
+        p.disputeBond = 13e18;
+        p.rootBond = 14e18;
+        uint32 net = createNetwork(p);
+        (uint128 fault, uint128 equivocation) = registry.penaltiesOf(net);
+        (uint128 bond, uint40 window) = registry.disputeRules(net);
+        (uint128 least, bool active) = registry.admission(net);
+        (uint40 thaw, uint16 most) = registry.thawRules(net);
+        assertEq(fault, 11e18, "fault");
+        assertEq(equivocation, 12e18, "equivocation");
+        assertEq(bond, 13e18, "bond");
+        assertEq(registry.rootBondOf(net), 14e18, "root's bond");
+        assertEq(window, p.responseWindow, "window");
+        assertEq(registry.reporterBpsOf(net), p.reporterBps, "reporter's part");
+        assertEq(least, p.minStake, "minimum");
+        assertTrue(active, "open");
+        assertEq(thaw, uint256(p.thawWeeks) * 1 weeks, "thaw");
+        assertEq(most, p.maxSlashBps, "limit");
+        vm.prank(founder);
+        registry.close(net);
+        (, active) = registry.admission(net);
+        assertFalse(active, "closed");
+    }
 }
