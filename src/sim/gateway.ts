@@ -20,8 +20,8 @@ import type { World } from './world.ts'
 
 /** Stripes in memory at once. Simulated objects have one or two. */
 const SLABS = 8
-/** Starts within one epoch at most. */
-const KERNELS_READY = 2
+/** Starts within one epoch at most: after a crash, a blackout, a change of its key and a lost machine, some of which began in the epoch before. */
+const KERNELS_READY = 6
 
 /** Where a planted bug takes hold. */
 export interface GatewayBend {
