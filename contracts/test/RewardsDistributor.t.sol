@@ -361,6 +361,10 @@ contract RewardsDistributorTest is World {
         assertEq(distributor.payoutOf(alice), cold, "cold");
         _claimAlice(0, 10e18, 20e18);
         assertEq(token.balanceOf(cold), 10e18, "paid to the payout address");
+        _publishTree(20e18, 20e18);
+        _activate();
+        _claimAlice(1, 20e18, 20e18);
+        assertEq(token.balanceOf(cold), 20e18, "the next time, too");
         vm.prank(alice);
         distributor.setPayout(address(0));
         assertEq(distributor.payoutOf(alice), cold, "the old one until then");
