@@ -55,6 +55,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
   { file: 'Emissions.sol', text: 'current > RESERVE_PERIODS', change: '> → >=', why: 'before period 0 nothing is scheduled' },
   { file: 'EscrowChannels.sol', text: 'paid > held', change: '> → >=', why: SAME_AT_EQUALITY },
   { file: 'EscrowChannels.sol', text: 'a < b', change: '< → <=', why: SAME_AT_EQUALITY },
+  {
+    file: 'EscrowChannels.sol',
+    text: 'items.length > 1',
+    change: '> → >=',
+    why: 'a single item that is looked up is the first of its batch',
+  },
   { file: 'EscrowKeys.sol', text: 'limit > spent', change: '> → >=', why: NOTHING_AT_EQUALITY },
   { file: 'EscrowKeys.sol', text: 'limit > earmarked', change: '> → >=', why: NOTHING_AT_EQUALITY },
   {

@@ -1,8 +1,8 @@
 /**
  * Asks whether the contracts' tests would notice a mistake: each check is dropped and each comparison bent, one at a
  * time, and some test must fail. `node scripts/mutate-contracts.ts` tries all; `--slice 12` twelve spread over all of
- * them; a word (`Escrow`) only the files whose path contains it; `--jobs 4` four at a time. The exit code is 1 when a
- * mutant survives.
+ * them; words (`Escrow Market`) only the files whose path contains one of them; `--jobs 4` four at a time. The exit code
+ * is 1 when a mutant survives.
  *
  * All mutants are compiled at once: `a < b` becomes `Mutants.on(7) ? a <= b : a < b`, and `Mutants.on` looks at the
  * block's coinbase, which forge sets per run. A compilation per mutant would take hours instead of minutes.
@@ -116,8 +116,9 @@ const isKnown = (known: (typeof EQUIVALENT)[number], mutant: Mutant): boolean =>
 
 const isEquivalent = (mutant: Mutant): boolean => EQUIVALENT.some((known) => isKnown(known, mutant))
 
-function choose(mutants: readonly Mutant[], word: string | undefined, slice: string | undefined): Mutant[] {
-  const wanted = mutants.filter((mutant) => mutant.file.includes(word ?? '') && !isEquivalent(mutant))
+function choose(mutants: readonly Mutant[], words: readonly string[], slice: string | undefined): Mutant[] {
+  const isMeant = ({ file }: Mutant): boolean => words.length === 0 || words.some((word) => file.includes(word))
+  const wanted = mutants.filter((mutant) => isMeant(mutant) && !isEquivalent(mutant))
   const count = slice === undefined ? wanted.length : Math.min(Number(slice), wanted.length)
   const spread = Array.from({ length: count }, (_, i) => wanted[Math.floor((i * wanted.length) / count)]).filter((m) => m !== undefined)
   // Shuffled, always in the same way: what an interrupted run has tried is a sample of all contracts.
@@ -187,7 +188,7 @@ async function main(): Promise<number> {
   for (const { file, text } of unused) process.stderr.write(`mutants-equivalent.ts names what is no longer there: ${file}: ${text}\n`)
   if (!values.table) {
     const before = readResults()
-    const chosen = choose(mutants, positionals[0], values.slice).filter((mutant) => before.get(mutant.key)?.survived !== false)
+    const chosen = choose(mutants, positionals, values.slice).filter((mutant) => before.get(mutant.key)?.survived !== false)
     // A mutant that fails where nothing is bent says nothing.
     const baseline = await forge(0, [], COMPILE_MS_MAX)
     if (!baseline.ok) {

@@ -6,6 +6,7 @@ import {IEscrow} from "../interfaces/IEscrow.sol";
 import {IMarket} from "../interfaces/IMarket.sol";
 import {IStaking} from "../interfaces/IStaking.sol";
 import {Pause} from "../libraries/Pause.sol";
+import {Vm} from "./Vm.sol";
 import {MoneyFixture} from "./mocks/MoneyFixture.sol";
 import {MockAuthority, MockStaking} from "./mocks/MockGovernance.sol";
 
@@ -352,6 +353,31 @@ contract MarketTest is MoneyFixture {
             assertEq(market.owedOf(ids[i]), 0, "settled");
         }
         assertEq(market.settleMany(ids), 0, "once");
+    }
+
+    /// @dev Escrow books fees by network, and hears of neighbours of one network once.
+    function test_NeighboursArePaidTogetherAndTheirNetworksApart() public {
+        staking.setEligible(provider, NET + 1, true);
+        uint256[] memory ids = new uint256[](4);
+        for (uint256 i = 0; i < 4; ++i) {
+            IMarket.Quote memory quote = _quote();
+            quote.nonce = 60 + i;
+            if (i >= 2) quote.net = NET + 1;
+            ids[i] = _open(quote, uint128(RATE) * NOTICE);
+        }
+        vm.warp(T0 + 10);
+        vm.recordLogs();
+        market.settleMany(ids);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 payments = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter == address(escrow) && logs[i].topics[0] == IEscrow.Settled.selector) ++payments;
+        }
+        assertEq(payments, 2, "two leases each");
+        for (uint32 net = NET; net <= NET + 1; ++net) {
+            (uint128 counted,,) = escrow.fees(net, escrow.currentPeriod());
+            assertEq(counted, RATE * 20 / 100, "a hundredth of its own");
+        }
     }
 
     /// M2: whatever happens in whichever order, a lease pays for its time and returns the rest.
