@@ -5,16 +5,14 @@
  */
 import { z } from 'zod'
 import { CairnError } from '../../../protocol/errors.ts'
-import { bytesOf, type DeviceId, type Digest, deviceId, digestOf } from '../../../protocol/ids.ts'
+import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
 import { schema, wire } from '../../../protocol/schema.ts'
 import type { Database } from '../../../runtime/index.ts'
 import { bigEndian, concat } from '../../../std/bytes.ts'
 import { FRAME_BYTES } from '../layout.ts'
 import { TIMING } from './context.ts'
 import { receiveReply, sendRequest } from './exchange.ts'
-import { createKeepers, KEEPERS_MAX } from './keepers.ts'
 import type { Keyring } from './keys.ts'
-import { type LogPosition, openLogPositions } from './log-position.ts'
 import type { Metadata } from './metadata.ts'
 import type { WriterParts } from './writer.ts'
 
@@ -39,8 +37,6 @@ export const batchSchema = schema(
     last: wire.uint(),
     /** SHA-256 of the previous batch's plaintext; zero for the first. */
     previous: wire.digest,
-    /** Who keeps the next batch; without it, those who were to keep this one. */
-    keepers: z.array(wire.deviceId).min(1).max(KEEPERS_MAX).optional(),
     entries: z.array(wire.bytes(1, 64 * 1024 * 1024)).max(BATCH_ENTRIES),
   }),
 )
@@ -75,7 +71,7 @@ export interface LogShipper {
   /** Runs until aborted. */
   run(signal: AbortSignal): Promise<void>
   /** Last batch that left, for the snapshot. */
-  position(): LogPosition
+  position(): { number: number; last: number; hash: Digest }
 }
 
 interface Waiter {
@@ -88,7 +84,6 @@ interface Batch {
   readonly number: number
   readonly first: number
   readonly last: number
-  readonly keepers: readonly DeviceId[] | null
   readonly plain: Uint8Array
 }
 
@@ -101,15 +96,19 @@ interface Shipped {
 
 export function createLogShipper(parts: WriterParts, keyring: Keyring, database: Database, metadata: Metadata): LogShipper {
   const { at } = parts
-  const keepers = createKeepers(at, parts.providers)
   const sql = {
     entries: database.prepare('SELECT seq, entry FROM log WHERE seq > ? ORDER BY seq LIMIT ?'),
+    last: database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1'),
+    add: database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)'),
     tried: database.prepare("SELECT value FROM facts WHERE name = 'log batch'"),
     has: database.prepare('SELECT number FROM log_batches WHERE number = ?'),
     try: database.prepare("INSERT OR REPLACE INTO facts VALUES ('log batch', ?)"),
   }
-  const positions = openLogPositions(database)
-  let position = positions.newest() ?? { number: 0, last: 0, hash: NO_BATCH, keepers: [] }
+  const row = sql.last.get()
+  let position =
+    row === null
+      ? { number: 0, last: 0, hash: NO_BATCH }
+      : { number: Number(row['number']), last: Number(row['last']), hash: digest(String(row['hash'])) }
   /** Last entry that enough providers keep; ahead of `position` until that is noted. */
   let durableTo = position.last
   let drafted: Batch | null = null
@@ -119,35 +118,31 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
   let wake: (() => void) | null = null
   let expected: { readonly count: number; readonly come: () => void } | null = null
 
-  /** What batch `number` was made of if it has been tried before, since its first copies may lie on providers already. */
-  const triedOf = (number: number): { last: number; keepers: readonly DeviceId[] | null } | null => {
-    const [tried, last, named] = String(sql.tried.get()?.['value'] ?? '').split(' ')
-    if (Number(tried) !== number) return null
-    return { last: Number(last), keepers: named === undefined ? null : named.split(',').map(deviceId) }
+  /** Last entry of batch `number` if it has been tried before, since its first copies may lie on providers already. */
+  const triedLast = (number: number): number | null => {
+    const [tried, last] = String(sql.tried.get()?.['value'] ?? '').split(' ')
+    return Number(tried) === number ? Number(last) : null
   }
 
   /** What follows `position`; what it is made of must be on disk before the first copy of it leaves. */
   const draft = (): Batch | null => {
     const number = position.number + 1
-    const tried = triedOf(number)
+    const tried = triedLast(number)
     const entries: Uint8Array[] = []
     let bytes = 0
     let first = 0
     let last = 0
     for (const entry of sql.entries.all(position.last, BATCH_ENTRIES)) {
       const body = entry['entry'] as Uint8Array
-      if (tried === null ? entries.length > 0 && bytes + body.length > BATCH_BYTES : Number(entry['seq']) > tried.last) break
+      if (tried === null ? entries.length > 0 && bytes + body.length > BATCH_BYTES : Number(entry['seq']) > tried) break
       first ||= Number(entry['seq'])
       last = Number(entry['seq'])
       bytes += body.length
       entries.push(body)
     }
     if (entries.length === 0) return null
-    const named = tried === null ? keepers.next(position.keepers) : tried.keepers
-    if (tried === null) sql.try.run([number, last, ...(named === null ? [] : [named.join(',')])].join(' '))
-    const keepersOf = named === null ? {} : { keepers: [...named] }
-    const plain = batchSchema.encode({ number, first, last, previous: position.hash, ...keepersOf, entries })
-    return { number, first, last, keepers: named, plain }
+    if (tried === null) sql.try.run(`${number} ${last}`)
+    return { number, first, last, plain: batchSchema.encode({ number, first, last, previous: position.hash, entries }) }
   }
 
   const note = ({ number, pieceBytes, root }: Shipped, copies: readonly Copy[]): void => {
@@ -180,20 +175,6 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     expected = null
   }
 
-  /** Gives a batch to those who are to keep it. */
-  const keep = async (batch: Batch, sealed: Uint8Array, signal: AbortSignal): Promise<Replicated> => {
-    const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
-    const renamed = batch.keepers !== null
-    try {
-      const replicated = await replicate(parts, sealed, idOn, keepers.placed(position.keepers), signal)
-      keepers.went(true, renamed)
-      return replicated
-    } catch (error) {
-      keepers.went(false, renamed)
-      throw error
-    }
-  }
-
   /**
    * One batch to its providers. That it is kept, the late copies of those before it, and what the next one is made of share
    * a transaction: each is an fsync in which this thread can do nothing else.
@@ -203,9 +184,10 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     drafted = batch
     if (batch === null) return false
     const sealed = sealBatch(at.crypto, keyring, batch.plain)
+    const idOn = (device: DeviceId): Digest => batchPiece(at.crypto, keyring, batch.number, device)
     const began = at.clock.monotonic()
     const hashed = at.kernel.leavesOf(sealed).then((leaves) => at.kernel.root(leaves))
-    const [{ kept, rest }, root] = await Promise.all([keep(batch, sealed, signal), hashed])
+    const [{ kept, rest }, root] = await Promise.all([replicate(parts, sealed, idOn, signal), hashed])
     // It is kept, whatever this gateway notes of that: after a crash the same batch leaves again, and is there already.
     durableTo = batch.last
     await gather(release(batch.last), at.clock.monotonic() - began, signal)
@@ -214,10 +196,10 @@ export function createLogShipper(parts: WriterParts, keyring: Keyring, database:
     const before = position
     try {
       drafted = database.transaction(() => {
-        positions.add({ ...batch, hash }, batch.keepers)
+        sql.add.run(batch.number, batch.first, batch.last, hash)
         note(shipped, kept)
         noteLate()
-        position = { number: batch.number, last: batch.last, hash, keepers: batch.keepers ?? position.keepers }
+        position = { number: batch.number, last: batch.last, hash }
         return draft()
       })
     } catch (error) {
@@ -284,29 +266,25 @@ interface Copy {
   readonly pieceId: Digest
 }
 
-export interface Replicated {
-  readonly kept: readonly Copy[]
-  readonly rest: Promise<readonly Copy[]>
-}
-
 /**
- * Gives whole copies of `bytes` to `devices`. Resolves once `ack` have fsynced theirs, with these and a promise,
+ * Gives whole copies of `bytes` to up to n providers. Resolves once `ack` have fsynced theirs, with these and a promise,
  * which never rejects, of those that come in time after them. Throws NOT_DURABLE below `ack`.
  */
 export async function replicate(
   parts: WriterParts,
   bytes: Uint8Array,
   idOn: (device: DeviceId) => Digest,
-  devices: readonly DeviceId[],
   signal: AbortSignal,
-): Promise<Replicated> {
-  const { at } = parts
-  const { ack } = at.redundancy
+): Promise<{ readonly kept: readonly Copy[]; readonly rest: Promise<readonly Copy[]> }> {
+  const { at, providers } = parts
+  const { n, ack } = at.redundancy
+  const placement = providers.place(keepSeed, { want: n, least: ack, total: n })
+  if (!placement.ok) throw providers.tooFew(ack, placement.have, placement.why)
   const began = at.clock.monotonic()
   const kept: Copy[] = []
   const enough = Promise.withResolvers<void>()
   const late = new AbortController()
-  const puts = devices.map(async (device) => {
+  const puts = placement.devices.map(async (device) => {
     const pieceId = idOn(device)
     try {
       await putWhole(parts, device, pieceId, bytes, AbortSignal.any([signal, late.signal]))
@@ -329,6 +307,9 @@ export async function replicate(
   })
   return { kept: first, rest }
 }
+
+/** The log prefers the same providers from batch to batch, so that connections stay warm. */
+const keepSeed = new Uint8Array(32)
 
 async function putWhole(parts: WriterParts, device: DeviceId, pieceId: Digest, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const { at, providers, orders } = parts

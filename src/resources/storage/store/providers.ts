@@ -40,9 +40,9 @@ export interface Providers {
   candidates(): readonly Candidate[]
   /**
    * Where new pieces go: among the candidates, and when these are too few, among those that rest as well. Where everything is
-   * slow everybody rests now and then, and asking once more is better than refusing a write. `among`: only these.
+   * slow everybody rests now and then, and asking once more is better than refusing a write.
    */
-  place(seed: Uint8Array, request: PlacementRequest, among?: ReadonlySet<DeviceId> | null): Placement
+  place(seed: Uint8Array, request: PlacementRequest): Placement
   /** Registered and not known to be failing. */
   reachable(device: DeviceId): boolean
   /** Whether its pieces count as lost. */
@@ -120,18 +120,9 @@ export function createProviders(at: StoreContext, ping: (device: DeviceId, signa
 
   return {
     candidates: () => candidatesOf(takesWrites),
-    place(seed, request, among = null) {
-      const isMeant = (row: DeviceRow): boolean => among === null || among.has(row.id)
-      const candidates = candidatesOf((row) => isMeant(row) && takesWrites(row))
-      const placement = place(at.crypto, candidates, seed, request)
-      return placement.ok
-        ? placement
-        : place(
-            at.crypto,
-            candidatesOf((row) => isMeant(row) && open(row)),
-            seed,
-            request,
-          )
+    place(seed, request) {
+      const placement = place(at.crypto, candidatesOf(takesWrites), seed, request)
+      return placement.ok ? placement : place(at.crypto, candidatesOf(open), seed, request)
     },
     reachable: (device) => at.chain.device(device) !== null && reachable(device),
     lost(device) {

@@ -5,7 +5,6 @@ import { bytesOf, type Digest } from '../../../protocol/ids.ts'
 import type { PointerRow } from '../../../runtime/chain.ts'
 import { concat, equalBytes, fromHex, toHex, utf8 } from '../../../std/bytes.ts'
 import { segmentLayout } from '../layout.ts'
-import { type LogPosition, openLogPositions } from './log-position.ts'
 import type { StoreParts } from './parts.ts'
 import { openSegmentReader } from './reader.ts'
 import { type PartRecord, partSchema } from './records.ts'
@@ -28,7 +27,7 @@ export async function loadSnapshot(
   pointer: PointerRow,
   say: Say,
   signal: AbortSignal,
-): Promise<LogPosition> {
+): Promise<{ number: number; last: number; hash: Digest }> {
   const { at, keyring, metadata, database } = parts
   const { sealed, kept } = await findHead(parts, survey, pointer, signal)
   const plain = at.crypto.open(keyring.log, sealed.subarray(0, 12), utf8('snapshot'), sealed.subarray(12))
@@ -38,17 +37,16 @@ export async function loadSnapshot(
   }
   const head = snapshotHead.decode(plain)
   const part = partSchema.decode(head.part)
-  const keepers = head.keepers ?? []
   await applySegments(parts, part, head.key, say, signal)
   const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
   database.transaction(() => {
     for (const segment of part.segments) metadata.segments.add(segment)
     for (const copy of kept) metadata.segments.addBatchPiece(-Number(head.seq), copy.device, copy.id, sealed.length, root)
-    openLogPositions(database).add({ number: head.batch, first: head.last, last: head.last, hash: head.hash }, keepers)
+    database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)').run(head.batch, head.last, head.last, head.hash)
     rememberSnapshot(parts, { batch: head.batch, segments: part.segments.map((segment) => segment.id), seq: head.seq.toString() })
     dropFact(parts, APPLIED)
   })
-  return { number: head.batch, last: head.last, hash: head.hash, keepers }
+  return { number: head.batch, last: head.last, hash: head.hash }
 }
 
 async function findHead(parts: StoreParts, survey: Survey, pointer: PointerRow, signal: AbortSignal) {
@@ -66,8 +64,8 @@ async function findHead(parts: StoreParts, survey: Survey, pointer: PointerRow, 
     const good = found.filter(({ bytes }) => bytes !== null && equalBytes(at.crypto.sha256(bytes), bytesOf(pointer.digest)))
     const sealed = good[0]?.bytes
     if (sealed !== undefined && sealed !== null) return { sealed, kept: good }
-  } while (await survey.insist(question, survey.devices, signal))
-  const silent = survey.silent(question, survey.devices)
+  } while (await survey.insist(question, signal))
+  const silent = survey.silent(question)
   const said = silent.size === 0 ? '' : `, ${silent.size} of which do not answer (${[...silent.values()].join('; ').slice(0, 500)})`
   throw new CairnError('NOT_FOUND', {
     what: `snapshot ${pointer.seq} of the metadata on any of ${survey.devices.length} providers${said}, hash`,

@@ -3,17 +3,15 @@
  * where the log begins, and every provider is asked for what follows. What is done is in the database at once, so that a
  * recovery that was cut off goes on where it was.
  *
- * Where the log ends is told from where it cannot be read: a batch that counted was kept by `ack` of those whom the batch
- * before it named (keepers.ts), so it did not exist when fewer than that of them are silent and all others say that they do not
- * have it. With more of them silent, or with a later batch in somebody's hands, the log is not complete, and recovery refuses
- * rather than lose what was acknowledged.
+ * Where the log ends is told from where it cannot be read: a batch that counted was kept by `ack` providers, so it did not
+ * exist when fewer than that are silent and all others say that they do not have it. With more of them silent, or with a
+ * later batch in somebody's hands, the log is not complete, and recovery refuses rather than lose what was acknowledged.
  */
 import { CairnError } from '../../../protocol/errors.ts'
-import { type DeviceId, type Digest, digestOf } from '../../../protocol/ids.ts'
+import { type DeviceId, type Digest, digest, digestOf } from '../../../protocol/ids.ts'
 import type { PointerRow } from '../../../runtime/chain.ts'
 import { equalBytes } from '../../../std/bytes.ts'
 import { batchPiece, batchSchema, NO_BATCH, openBatch } from './log.ts'
-import { type LogPosition, openLogPositions } from './log-position.ts'
 import type { StoreParts } from './parts.ts'
 import { changeSchema } from './records.ts'
 import { loadSnapshot } from './recover-snapshot.ts'
@@ -70,7 +68,7 @@ export async function recover(
   const survey = createSurvey(parts, options.patienceMs)
   const name = pointer?.digest ?? 'none'
   begin(parts, name)
-  let position = openLogPositions(parts.database).newest() ?? { number: 0, last: 0, hash: NO_BATCH, keepers: [] }
+  let position = lastBatch(parts) ?? { number: 0, last: 0, hash: NO_BATCH }
   if (position.number === 0 && pointer !== null) position = await loadSnapshot(parts, survey, pointer, options.progress, signal)
   const outcome = await readLog(parts, survey, position, options, signal)
   const { buckets, objects } = metadata.stats()
@@ -90,11 +88,17 @@ export function concludeRecovery(
 ): void {
   const { database } = parts
   database.transaction(() => {
-    const positions = openLogPositions(database)
-    const last = positions.newest()
-    if (last !== null && (silent > 0 || shortened !== null)) positions.add({ ...last, number: (life + 1) * LIFE, first: last.last }, null)
+    const last = lastBatch(parts)
+    if (last !== null && (silent > 0 || shortened !== null)) {
+      database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)').run((life + 1) * LIFE, last.last, last.last, last.hash)
+    }
     dropFact(parts, RECOVERING)
   })
+}
+
+function lastBatch(parts: Pick<StoreParts, 'database'>): Position | null {
+  const row = parts.database.prepare('SELECT number, last, hash FROM log_batches ORDER BY number DESC LIMIT 1').get()
+  return row === null ? null : { number: Number(row['number']), last: Number(row['last']), hash: digest(String(row['hash'])) }
 }
 
 function begin(parts: StoreParts, name: string): void {
@@ -108,11 +112,17 @@ function begin(parts: StoreParts, name: string): void {
   database.transaction(() => setFact(parts, RECOVERING, name))
 }
 
+export interface Position {
+  readonly number: number
+  readonly last: number
+  readonly hash: Digest
+}
+
 /** Applies batch after batch, each in one transaction with its place in the log. */
 async function readLog(
   parts: StoreParts,
   survey: Survey,
-  from: LogPosition,
+  from: Position,
   options: RecoverOptions,
   signal: AbortSignal,
 ): Promise<Pick<RecoverReport, 'batches' | 'shortened' | 'silent' | 'life'>> {
@@ -133,19 +143,19 @@ async function readLog(
     // The end is judged by what lies within a whole window behind it.
     else window = await openWindow(parts, survey, position.number + 1, signal)
   }
-  const why = await incomplete(parts, survey, window, position, leastCopies(parts), signal)
+  const why = await incomplete(parts, survey, window, position.number + 1, leastCopies(parts), signal)
   if (why !== null && !options.allowLoss) {
     const fix =
       'start them or wait for them and run the same command again; with --allow-loss what can be read is taken, and the rest is given up'
     throw new CairnError('INCOMPLETE', { what: 'the metadata log', why, fix })
   }
-  return { batches, shortened: why, silent: survey.silent(window.question, keepersOf(survey, position)).size, life: lastLife(window) }
+  return { batches, shortened: why, silent: survey.silent(window.question).size, life: lastLife(window) }
 }
 
 function apply({ database, metadata }: StoreParts, batch: Batch): void {
   database.transaction(() => {
     for (const change of batch.changes) metadata.apply(change)
-    openLogPositions(database).add(batch, batch.named)
+    database.prepare('INSERT INTO log_batches VALUES (?, ?, ?, ?)').run(batch.number, batch.first, batch.last, batch.hash)
     for (const [device, id] of batch.kept) metadata.segments.addBatchPiece(batch.number, device, id, batch.size, batch.root)
   })
 }
@@ -205,10 +215,8 @@ async function copiesOf(survey: Survey, question: Question, index: number, signa
   return found.filter((copy) => copy !== null)
 }
 
-interface Batch extends LogPosition {
+interface Batch extends Position {
   readonly first: number
-  /** Whom it names itself; null: nobody. */
-  readonly named: readonly DeviceId[] | null
   readonly size: number
   readonly root: Digest
   readonly changes: readonly ReturnType<typeof changeSchema.decode>[]
@@ -216,13 +224,7 @@ interface Batch extends LogPosition {
 }
 
 /** The batch after `after`; null when nobody who answers has it, and those who do not have been waited for. */
-async function findBatch(
-  parts: StoreParts,
-  survey: Survey,
-  window: Window,
-  after: LogPosition,
-  signal: AbortSignal,
-): Promise<Batch | null> {
+async function findBatch(parts: StoreParts, survey: Survey, window: Window, after: Position, signal: AbortSignal): Promise<Batch | null> {
   do {
     // Where the log was numbered anew, what may follow under the old numbers was given up then.
     for (let life = lastLife(window); life > lifeOf(window.from); life -= 1) {
@@ -232,7 +234,7 @@ async function findBatch(
     }
     const batch = await batchAt(parts, survey, window, after.number + 1 - window.from, after, signal)
     if (batch !== null) return batch
-  } while (await survey.insist(window.question, keepersOf(survey, after), signal))
+  } while (await survey.insist(window.question, signal))
   return null
 }
 
@@ -242,7 +244,7 @@ async function batchAt(
   survey: Survey,
   window: Window,
   index: number,
-  after: LogPosition,
+  after: Position,
   signal: AbortSignal,
 ): Promise<Batch | null> {
   const { at } = parts
@@ -251,14 +253,12 @@ async function batchAt(
   for (const { bytes } of found.toSorted((a, b) => count(b.bytes) - count(a.bytes))) {
     const plain = openBatch(at.crypto, parts.keyring, bytes)
     if (plain === null) continue
-    const { number, first, last, previous, keepers, entries } = batchSchema.decode(plain)
+    const { number, first, last, previous, entries } = batchSchema.decode(plain)
     if (previous !== after.hash) continue
     return {
       number,
       first,
       last,
-      named: keepers ?? null,
-      keepers: keepers ?? after.keepers,
       hash: digestOf(at.crypto.sha256(plain)),
       size: bytes.length,
       root: await at.kernel.root(await at.kernel.leavesOf(bytes)),
@@ -269,30 +269,21 @@ async function batchAt(
   return null
 }
 
-/** Whom the batch after `position` went to, as far as they are still there; everybody, when it went to anybody. */
-function keepersOf({ devices }: Survey, { keepers }: LogPosition): readonly DeviceId[] {
-  const named = new Set(keepers)
-  const there = devices.filter((device) => named.has(device))
-  return there.length === 0 ? devices : there
-}
-
-/** Why the log may go on after `position`, whose next batch nobody has; null when it ends there. */
+/** Why the log may go on after the batch before `number`, which nobody has; null when it ends there. */
 async function incomplete(
   parts: StoreParts,
   survey: Survey,
   window: Window,
-  position: LogPosition,
+  number: number,
   needed: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const number = position.number + 1
-  const whom = keepersOf(survey, position)
-  const silent = survey.silent(window.question, whom)
+  const silent = survey.silent(window.question)
   const named = [...silent]
     .map(([device, why]) => `${device.slice(0, 10)}: ${why}`)
     .join('; ')
     .slice(0, 1000)
-  const whoSilent = silent.size === 0 ? 'all providers answered' : `${silent.size} of ${whom.length} do not answer (${named})`
+  const whoSilent = silent.size === 0 ? 'all providers answered' : `${silent.size} of ${survey.devices.length} do not answer (${named})`
   for (let index = number + 1 - window.from, looked = 0; index <= highest(window) && looked < LATER_MAX; index += 1) {
     const copies = await copiesOf(survey, window.question, index, signal)
     if (copies.length > 0) looked += 1

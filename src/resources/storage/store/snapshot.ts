@@ -9,7 +9,6 @@ import { bytesOf, type DeviceId, type Digest, digest, digestOf } from '../../../
 import { schema, wire } from '../../../protocol/schema.ts'
 import { bigEndian, concat, utf8 } from '../../../std/bytes.ts'
 import { SEGMENT_PLAIN_BYTES } from '../layout.ts'
-import { createKeepers, KEEPERS_MAX } from './keepers.ts'
 import type { Keyring } from './keys.ts'
 import { replicate } from './log.ts'
 import type { StoreParts } from './parts.ts'
@@ -28,8 +27,6 @@ export const snapshotHead = schema(
     batch: wire.uint(),
     last: wire.uint(),
     hash: wire.digest,
-    /** Who keeps the batch after it. */
-    keepers: z.array(wire.deviceId).max(KEEPERS_MAX).optional(),
     /** The key of `part`; the head as a whole is sealed. */
     key: wire.bytes(32, 32),
     part: wire.bytes(1, 64 * 1024 * 1024),
@@ -181,19 +178,10 @@ async function prepare(parts: StoreParts, last: Pointer | null, signal: AbortSig
   const key = at.random.bytes(32)
   const part = await storeStream(parts, key, signal)
   const { number: batch, last: lastEntry, hash } = position
-  const head = snapshotHead.encode({
-    seq,
-    batch,
-    last: lastEntry,
-    hash,
-    keepers: [...position.keepers],
-    key,
-    part: partSchema.encode(part),
-  })
+  const head = snapshotHead.encode({ seq, batch, last: lastEntry, hash, key, part: partSchema.encode(part) })
   const nonce = at.random.bytes(12)
   const sealed = concat([nonce, at.crypto.seal(keyring.log, nonce, utf8('snapshot'), head)])
-  const idOn = (device: DeviceId): Digest => snapshotPiece(at.crypto, keyring, seq, device)
-  const { kept, rest } = await replicate(parts, sealed, idOn, createKeepers(at, parts.providers).placed([]), signal)
+  const { kept, rest } = await replicate(parts, sealed, (device) => snapshotPiece(at.crypto, keyring, seq, device), signal)
   const root = await at.kernel.root(await at.kernel.leavesOf(sealed))
   const copies = [...kept, ...(await rest)]
   const pending = {

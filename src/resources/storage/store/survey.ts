@@ -27,15 +27,15 @@ export interface Question {
 }
 
 export interface Survey {
-  /** Every device that may still be heard. */
+  /** Devices whose answer is waited for. */
   readonly devices: readonly DeviceId[]
   ask(idsOn: Question['idsOn'], maxBytes: number, signal: AbortSignal): Promise<Question>
-  /** Asks those of `whom` that have not answered again. False: all have, or there is no patience left and nothing new was said. */
-  insist(question: Question, whom: readonly DeviceId[], signal: AbortSignal): Promise<boolean>
+  /** Asks those that have not answered again. False: all have, or there is no patience left and nothing new was said. */
+  insist(question: Question, signal: AbortSignal): Promise<boolean>
   /** The piece's bytes; null when they did not come, and then the device counts as silent for this question. */
   fetch(question: Question, device: DeviceId, index: number, signal: AbortSignal): Promise<Uint8Array | null>
-  /** Who of `whom` did not answer this question, and why. */
-  silent(question: Question, whom: readonly DeviceId[]): ReadonlyMap<DeviceId, string>
+  /** Who did not answer this question, and why. */
+  silent(question: Question): ReadonlyMap<DeviceId, string>
 }
 
 /** `patienceMs`: for the whole recovery, since the same few are usually silent throughout. */
@@ -66,7 +66,7 @@ export function createSurvey(parts: StoreParts, patienceMs: number): Survey {
       await Promise.all(asked.slice(from, from + ASK_AT_ONCE).map((device) => askOne(question, device, signal)))
     }
   }
-  const silentIn = (question: Question, whom: readonly DeviceId[]): DeviceId[] => whom.filter((device) => !question.answers.has(device))
+  const silentIn = (question: Question): DeviceId[] => devices.filter((device) => !question.answers.has(device))
 
   return {
     devices,
@@ -75,15 +75,15 @@ export function createSurvey(parts: StoreParts, patienceMs: number): Survey {
       await askAll(question, everyone, signal)
       return question
     },
-    async insist(question, whom, signal) {
-      const asked = silentIn(question, whom)
-      while (patience > 0 && silentIn(question, whom).length === asked.length && asked.length > 0) {
+    async insist(question, signal) {
+      const asked = silentIn(question)
+      while (patience > 0 && silentIn(question).length === asked.length && asked.length > 0) {
         const since = at.clock.monotonic()
         await at.clock.sleep(AGAIN_MS, signal)
         await askAll(question, asked, signal)
         patience -= at.clock.monotonic() - since
       }
-      return silentIn(question, whom).length < asked.length
+      return silentIn(question).length < asked.length
     },
     async fetch(question, device, index, signal) {
       const id = question.idsOn(device)[index]
@@ -98,7 +98,7 @@ export function createSurvey(parts: StoreParts, patienceMs: number): Survey {
         return null
       }
     },
-    silent: (question, whom) => new Map(silentIn(question, whom).map((device) => [device, trouble.get(device) ?? 'no answer'])),
+    silent: (question) => new Map(silentIn(question).map((device) => [device, trouble.get(device) ?? 'no answer'])),
   }
 }
 
