@@ -10,6 +10,7 @@ import { gatewayConfig, readConfig, writeConfig } from '../config.ts'
 import { ACCOUNT, type Plan, writePlan } from '../up/plan.ts'
 import { askStatus, runningDaemon } from './daemons.ts'
 import { type ChainDesk, openChainDesk } from './desk.ts'
+import { upProcess } from './local-network.ts'
 import { confirmed, dollars, type Exit, print, printJson, progress, table } from './output.ts'
 import { findPlace, gatewayOf, type Place } from './place.ts'
 import { addressOf, delegateSession } from './session-key.ts'
@@ -101,18 +102,23 @@ export async function renewSession(options: ChangeOptions): Promise<Exit> {
       return 0
     }
     if (!(await confirmed(question, options.yes))) return 1
+    const wallet = deriveKeys(desk.crypto, plan.mnemonic).wallet(ACCOUNT.customer)
+    if (wallet.account !== account) {
+      const why = `its gateway works for ${account}, whose wallet key is not here`
+      throw new CairnError('CONFIG', { what: folder, why, fix: 'delegate a key with the wallet of that account' })
+    }
     bar.step('delegating a new session key on chain')
-    const sessionKey = await delegateSession(desk, deriveKeys(desk.crypto, plan.mnemonic).wallet(ACCOUNT.customer))
+    const sessionKey = await delegateSession(desk, wallet)
     // First, since `cairn up` writes the gateway's configuration from it.
     await writePlan(place.folder, { ...plan, sessionKey: `0x${toHex(sessionKey)}` })
     await writeConfig(folder, gatewayConfig, { ...(await readConfig(folder, gatewayConfig)), sessionKey })
     bar.step('starting the gateway with it')
-    const isRunning = await restart(folder, desk)
+    const gateway = await restart(place.folder, folder, desk)
     bar.done()
     const key = addressOf(desk, sessionKey)
-    if (options.json) printJson({ account, key, replaces: own, gateway: isRunning ? 'restarted' : 'stopped' })
+    if (options.json) printJson({ account, key, replaces: own, gateway })
     else {
-      print(`the gateway signs with ${key}${isRunning ? '' : ' when it is started'}`)
+      print(`the gateway signs with ${key}${gateway === 'restarted' ? '' : ' when it is started again'}`)
       print(`\`cairn account session revoke ${own}\` ends the old one`)
     }
     return 0
@@ -122,16 +128,17 @@ export async function renewSession(options: ChangeOptions): Promise<Exit> {
   }
 }
 
-/** Ends the gateway's process, which `cairn up` starts again, and waits until it serves. False when none runs. */
-async function restart(folder: string, { clock }: ChainDesk): Promise<boolean> {
+/** Ends the gateway's process when `cairn up` is there to start it again, and waits until it serves. */
+async function restart(network: string, folder: string, { clock }: ChainDesk): Promise<'restarted' | 'running' | 'stopped'> {
   const before = await runningDaemon(folder)
-  if (before === null) return false
+  if (before === null) return 'stopped'
+  if ((await upProcess(network)) === null) return 'running'
   process.kill(before.pid, 'SIGTERM')
   using deadline = clock.deadline('the gateway starting again: is `cairn up` still running?', START_MS)
   for (;;) {
     await clock.sleep(START_POLL_MS, deadline.signal)
     const now = await askStatus(folder)
-    if (now !== null && now.pid !== before.pid && now.ready) return true
+    if (now !== null && now.pid !== before.pid && now.ready) return 'restarted'
   }
 }
 

@@ -31,7 +31,8 @@ async function withSession() {
   const provider = await world.open()
   const gateway = world.gateway(session, PAYER)
   const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
-  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
+  const expiresAt = Math.floor(world.runtime.clock.now() / 1000) + HEAD_SECONDS_MIN + 60 * EPOCH_SECONDS
+  assert.equal((await propose(gateway, gateway.head(1n, setOf([entry]), { expiresAt }), [entry])).is, 'signed')
   return { world, provider, gateway, entry, revoke: () => world.chain.sessions.delete(name) }
 }
 
@@ -103,23 +104,46 @@ async function afterLapse(unpaid: number, ago: number) {
     const reply = await world.gateway(keyOf(1)).stat([entry.pieceId])
     return reply.is === 'stat' ? reply.pieces[0]?.size : reply
   }
-  return { world, provider, revoke, stat }
+  return { world, provider, revoke, stat, entry }
 }
 
 const EPOCHS_OF_A_MONTH = (30 * DAY) / EPOCH_SECONDS
 
-test('pieces go when the epochs of a year in which nobody could be paid for them make more than a month', async () => {
-  const { world, provider, revoke, stat } = await afterLapse(EPOCHS_OF_A_MONTH - 1, 2 * EPOCHS_OF_A_MONTH)
-  await epochs(world, provider, 2)
-  assert.equal(await stat(), 1000, 'the set is paid for now')
+test('after more than a month in a year in which nobody could be paid, a set is not signed again, and goes when its head has expired', async () => {
+  const { world, provider, revoke, stat, entry } = await afterLapse(EPOCHS_OF_A_MONTH - 1, 2 * EPOCHS_OF_A_MONTH)
+  const own = world.gateway(keyOf(1))
+  const renew = (entries: readonly ManifestEntry[], removes: readonly ManifestEntry[] = []) =>
+    propose(
+      own,
+      own.head(2n, setOf(entries)),
+      [],
+      removes.map((one) => one.pieceId),
+    )
   revoke()
-  const kept: unknown[] = []
-  for (let n = 0; n < 3; n += 1) {
-    await epochs(world, provider, 1)
-    await provider.upkeep()
-    kept.push(await stat())
-  }
-  assert.deepEqual(kept, [1000, -1, -1])
+  await epochs(world, provider, 2)
+  assert.equal(await stat(), 1000, 'its customer may still demand it on chain')
+  assert.deepEqual(await renew([entry]), { is: 'differs', missing: [entry.pieceId], version: 1n })
+  // Three weeks of its upkeep, second by second, would take minutes.
+  await provider.close()
+  await world.runtime.clock.advance((HEAD_SECONDS_MIN + 100 * EPOCH_SECONDS) * 1000)
+  const again = await world.open()
+  await again.upkeep()
+  assert.equal(await stat(), -1)
+  assert.deepEqual(await renew([entry]), { is: 'differs', missing: [entry.pieceId], version: 1n }, 'what is gone is not signed for')
+  assert.equal((await renew([], [entry])).is, 'signed')
+  await epochs(world, again, 1)
+  assert.equal((await own.put(pieceId(9), new Uint8Array(10))).is, 'stored', 'it may begin again')
+})
+
+test('exactly a month in a year costs nothing that is paid for again', async () => {
+  const { world, provider, revoke, stat, entry } = await afterLapse(EPOCHS_OF_A_MONTH - 1, 2 * EPOCHS_OF_A_MONTH)
+  revoke()
+  await epochs(world, provider, 1)
+  const own = world.gateway(keyOf(1))
+  assert.equal((await propose(own, own.head(2n, setOf([entry])), [])).is, 'signed')
+  await epochs(world, provider, 2)
+  assert.equal(await stat(), 1000)
+  assert.equal((await provider.status()).accounts[0]?.missedVouchers, 0)
 })
 
 test('lapses are forgotten after a year, and remembered over a restart', async () => {
@@ -148,4 +172,13 @@ test('a head that has expired is a lapse too', async () => {
   await epochs(world, again, 2)
   assert.equal(await allowed(own, entry, 1), 'get')
   assert((await again.status()).reasons.some((reason) => reason.includes('its head expired')))
+})
+
+test('a lapse that was written under a clock far ahead hides none of those before it', async () => {
+  const { world, provider, entry, revoke } = await withSession()
+  await epochs(world, provider, 1)
+  world.database.prepare('INSERT INTO storage_lapses VALUES (?, ?, ?, ?)').run(PAYER, epochOf(world) + 1000, epochOf(world) + 1000, 1)
+  revoke()
+  await epochs(world, provider, 4)
+  assert.equal(await allowed(world.gateway(keyOf(1)), entry, 1), '')
 })

@@ -1,7 +1,7 @@
 /**
  * A set whose head has expired, or was signed by a key that its customer revoked or let expire a week ago, is proven and paid
  * no more (verify.ts, `admit`), though its pieces stay: a gateway may be away, or change its key and sign anew. Who has no
- * intention to pay could live on that, so such epochs are counted over a year, and end as those of a debtor do.
+ * intention to pay could live on that, so such epochs are counted over a year, and in the end nothing of the set is signed for again.
  */
 import type { Account } from '../../../protocol/ids.ts'
 import { address } from '../../../protocol/ids.ts'
@@ -9,6 +9,7 @@ import type { UnixMs } from '../../../protocol/units.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
 import type { Database } from '../../../runtime/index.ts'
 import { toHex } from '../../../std/bytes.ts'
+import { HEAD_SECONDS_MIN } from '../data-set.ts'
 import type { ProviderContext } from './context.ts'
 
 const TABLE = `
@@ -23,7 +24,7 @@ const MEMORY_SECONDS = 365 * 24 * 3600
 export interface Lapse {
   /** Epochs in a row, the running one included, that nobody can be paid for. 0: the set is paid for. */
   readonly epochs: number
-  /** Those of the past year together were more than a customer gets for nothing. */
+  /** Those of the past year together were more than a customer gets for nothing: nothing of the set is answered for any more. */
   readonly tooLong: boolean
   /** For the refusal. */
   readonly why: string
@@ -43,7 +44,8 @@ function openTable(database: Database) {
     newest: database.prepare('SELECT first, last, epochs FROM storage_lapses WHERE account = ? ORDER BY first DESC LIMIT 1'),
     keep: database.prepare('INSERT OR REPLACE INTO storage_lapses VALUES (?, ?, ?, ?)'),
     sum: database.prepare('SELECT coalesce(sum(epochs), 0) AS epochs FROM storage_lapses WHERE account = ?'),
-    forget: database.prepare('DELETE FROM storage_lapses WHERE last < ?'),
+    // What lies ahead was written under a clock that went wrong, and would hide what comes before it.
+    forget: database.prepare('DELETE FROM storage_lapses WHERE last < ? OR first > ?'),
   }
   return {
     /** Adds one epoch to the row that ended with the epoch before, or begins a new one; how many it has. */
@@ -56,7 +58,8 @@ function openTable(database: Database) {
       return goesOn ? epochs + 1 : 1
     },
     sum: (account: Account): number => Number(sql.sum.get(account)?.epochs ?? 0),
-    forget: (before: number) => void sql.forget.run(before),
+    /** All that ended before `before`, or begins after `now`. */
+    forget: (before: number, now: number) => void sql.forget.run(before, now),
   }
 }
 
@@ -84,8 +87,10 @@ export function createLapseDesk(at: ProviderContext): LapseDesk {
       const network = chain.network(net)
       if (network === null) return
       const { epochSeconds } = network
-      table.forget(epoch - Math.ceil(MEMORY_SECONDS / epochSeconds))
+      table.forget(epoch - Math.ceil(MEMORY_SECONDS / epochSeconds), epoch)
       lapses.clear()
+      // No head can be renewed in time for epochs as long as itself: they are unpaid, and nobody's fault.
+      if (2 * epochSeconds > HEAD_SECONDS_MIN) return
       for (const account of accounts) {
         const wrong = fault(account, epoch, epochSeconds)
         if (wrong === null) continue

@@ -95,6 +95,22 @@ test('who leaves settled epochs unpaid is refused uploads, then reads, but may r
   assert.equal(await allowed(gateway, entry, 8), 'put and get')
 })
 
+test('who owes for a month gets no further head until it pays, and its pieces stay while they may be demanded', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  const now = world.runtime.clock.now()
+  const insert = world.database.prepare('INSERT INTO storage_settled_dues VALUES (?, ?, ?, ?, ?)')
+  insert.run(keyOf(1).account, epochOf(world) - 9, '100', epochOf(world) - 8, now - 31 * 86_400_000)
+  await nextEpoch(world)
+  await provider.upkeep()
+  const again = () => propose(gateway, gateway.head(2n, setOf([entry])), [])
+  assert.equal(codeOf(await again()), 'unpaid')
+  assert((await gateway.get(entry.pieceId, 0, 10, gateway.order('manage', { pieceId: entry.pieceId }))) instanceof Uint8Array)
+  world.chain.available = 100n
+  await gateway.ask({ op: 'voucher', ...gateway.voucher(100n) })
+  await provider.upkeep()
+  assert.equal((await again()).is, 'signed')
+})
+
 test('what an operator took by proof is paid, without any voucher', async () => {
   const { world, provider, gateway, entry } = await withPiece()
   for (let n = 1; n <= 6; n += 1) {

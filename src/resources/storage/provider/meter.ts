@@ -31,7 +31,12 @@ const SERVED_FREE_BYTES = 2n ** 30n
 export interface Standing {
   readonly mayPut: boolean
   readonly mayGet: boolean
+  /** Its pieces may go once no head of it is valid any more: until then they may be demanded on chain. */
   readonly mayDelete: boolean
+  /** What it owes is so old that no further head is signed for it, until it pays. */
+  readonly maySign: boolean
+  /** Its set was unpaid for so long that nothing in it is answered for any more; another set of it is welcome. */
+  readonly forsaken: boolean
   /** Dues that are not covered, and epochs whose set nobody can be paid for. */
   readonly missed: number
   /** For the refusal. */
@@ -105,11 +110,14 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
     const oldest = missed[0]
     const lapse = lapses.of(account)
     const count = missed.length + Math.max(0, lapse.epochs - LAPSED_FREE)
+    const isOld = oldest !== undefined && clock.now() - oldest.notedAt > MISSED_DELETE_MS
     return {
       missed: count,
       mayPut: count < MISSED_NO_PUT,
       mayGet: count < MISSED_NO_GET,
-      mayDelete: lapse.tooLong || (oldest !== undefined && clock.now() - oldest.notedAt > MISSED_DELETE_MS),
+      mayDelete: lapse.tooLong || isOld,
+      maySign: !isOld,
+      forsaken: lapse.tooLong,
       why:
         oldest === undefined
           ? lapse.why

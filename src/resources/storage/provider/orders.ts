@@ -79,8 +79,8 @@ export function createOrderDesk(options: StorageProviderOptions, ledger: Ledger)
       const rows = fresh
       fresh = []
       if (rows.length > 0) ledger.keepSerials(rows, now)
-      if (now < sweepAt) return
-      sweepAt = now + SWEEP_MS
+      if (clock.monotonic() < sweepAt) return
+      sweepAt = clock.monotonic() + SWEEP_MS
       for (const [key, expiry] of seen) if (expiry < now) seen.delete(key)
     },
   }

@@ -114,6 +114,12 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     return out
   }
 
+  /** Ids of a set's entries that this provider could not prove: lost, dropped, or about to be. */
+  function unheld(account: Account, entries: readonly ManifestEntry[]): Digest[] {
+    const { forsaken } = meters.standing(account)
+    return entries.filter((entry) => forsaken || !isHeld(account, entry)).map((entry) => entry.pieceId)
+  }
+
   /** Everything between the last look at what is held and the commit is synchronous: nothing can be dropped in between. */
   function sign(proposal: Proposal, change: ManifestChange, set: DataSet, epoch: number): StorageReply {
     const { account, adds, head, signature } = proposal
@@ -134,6 +140,8 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     const { account, adds, removes, head } = proposal
     const epoch = at.epoch()
     if (epoch === null) return refuse('busy', 'the network is not known yet')
+    const { maySign, why } = meters.standing(account)
+    if (!maySign) return refuse('unpaid', why)
     const lastVersion = last?.claim.head.version ?? 0n
     if (last !== null && head.version === lastVersion && sameHead(at.headHash, last.claim.head, head)) {
       // The reply was lost: the same head gets the same signature.
@@ -146,6 +154,8 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     const old = cache.load(head.setId, lastVersion)
     const change = changeManifest(old.entries, adds, removes)
     if (change === null) return refuse('invalid', 'a piece is added twice')
+    const gone = unheld(account, change.entries)
+    if (gone.length > 0) return { is: 'differs', missing: gone.slice(0, 1024), version: lastVersion }
     const set = buildSet(at.hash, change.entries, old)
     if (!headMatches(head, set)) {
       // The customer's idea of the last manifest is not ours: it can read ours and propose again.

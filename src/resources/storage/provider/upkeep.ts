@@ -17,7 +17,7 @@ const SCRUB_SECONDS = 30 * 24 * 3600
 const SCRUB_BYTES_MIN = 1024 * 1024
 /** Pieces looked at per turn for garbage. */
 const SWEEP_PIECES = 2000
-/** Pieces that an account never signed for stay this long after their order (DESIGN §6). */
+/** Pieces that an account never signed for, or whose head expired, stay this long after that (DESIGN §6). */
 const ABANDONED_MS = 30 * 24 * 3600 * 1000
 
 export interface Upkeep {
@@ -80,7 +80,9 @@ export function createUpkeep({ at, orders, meters }: UpkeepParts): Upkeep {
     if (held === null || held.keepUntil > now) return false
     const { setId, last } = setOf(held.account)
     if (last === null) return now - held.keepUntil > ABANDONED_MS
-    if (meters.standing(held.account).mayDelete) return true
+    // While the head is valid the customer may demand any byte of the set on chain, whatever it owes.
+    const expiredMs = now - 1000 * last.claim.head.expiresAt
+    if (expiredMs > ABANDONED_MS || (expiredMs > 0 && meters.standing(held.account).mayDelete)) return true
     return last.signedAt >= held.keepUntil && last.epoch < epoch && !ledger.isNamed(setId, pieceId)
   }
 

@@ -18,8 +18,9 @@ import { keepSignedHead, signedHeadOf } from './signed-heads.ts'
 
 /** A head outlives a gateway's holidays and no more; CONTRACTS allows 35 days. */
 const HEAD_SECONDS = 30 * 24 * 3600
-/** A head is renewed when less than this is left. */
+/** A head is renewed when less than this is left, or two epochs where these are longer: sets are signed once in each. */
 const RENEW_SECONDS = 7 * 24 * 3600
+const RENEW_EPOCHS = 2
 /** A provider hashes what it was given before it signs: 1 GB/s at worst, and the largest batch between two epochs. */
 const SIGN_MS = 60_000
 
@@ -58,7 +59,8 @@ export async function syncDevice(parts: StoreParts, device: DeviceRow): Promise<
  */
 function isLasting(parts: StoreParts, device: DeviceRow, last: { version: bigint; expiresAt: number }, now: number): boolean {
   const { at, database } = parts
-  if (last.expiresAt <= now + RENEW_SECONDS) return false
+  const epochSeconds = at.chain.network(at.net)?.epochSeconds ?? 0
+  if (last.expiresAt <= now + Math.max(RENEW_SECONDS, RENEW_EPOCHS * epochSeconds)) return false
   const claim = signedHeadOf(database, device.id)
   if (claim === null || claim.head.version !== last.version) return false
   const hash = headHasher(at.crypto, at.chain.chainId)(claim.head)
