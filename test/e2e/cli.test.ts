@@ -160,7 +160,12 @@ describe('the command line, on a network of real processes', { timeout: 560_000 
     ]
     await until('the revocation is confirmed', async () => JSON.stringify(await now()) === JSON.stringify(expected), VERB_MS)
     await customer.store('with-another-key', 200_000)
-    await customer.verify()
+    const isRead = () =>
+      customer.verify().then(
+        () => true,
+        () => false,
+      )
+    await until('everything is read with the new key', isRead, VERB_MS)
   })
 
   test('rebuilds a gateway that lost everything, with objects written after the last snapshot', async () => {

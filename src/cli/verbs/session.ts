@@ -16,6 +16,8 @@ import { findPlace, gatewayOf, type Place } from './place.ts'
 import { addressOf, delegateSession } from './session-key.ts'
 
 const SEND_MS = 120_000
+/** A view is a block or two behind another; a busy machine adds some seconds. */
+const SEEN_MS = 6_000
 /** It settles what was open before it ends, and reads its chain's rows before it serves. */
 const START_MS = 60_000
 const START_POLL_MS = 200
@@ -112,6 +114,9 @@ export async function renewSession(options: ChangeOptions): Promise<Exit> {
     // First, since `cairn up` writes the gateway's configuration from it.
     await writePlan(place.folder, { ...plan, sessionKey: `0x${toHex(sessionKey)}` })
     await writeConfig(folder, gatewayConfig, { ...(await readConfig(folder, gatewayConfig)), sessionKey })
+    // Providers judge by views of their own: one that is behind would refuse what the new key signs.
+    bar.step('waiting for providers to see it')
+    await desk.clock.sleep(SEEN_MS)
     bar.step('starting the gateway with it')
     const gateway = await restart(place.folder, folder, desk)
     bar.done()
