@@ -27,7 +27,7 @@ interface Plan {
 
 /** The least in which each bug can show itself. */
 const PLANS: Readonly<Record<Exclude<Mutant, 'real-randomness'>, Plan>> = {
-  'ack-before-sync': { rates: { blackout: 900_000 }, epochs: 4 },
+  'ack-before-sync': { rates: { blackout: 900_000 }, epochs: 8 },
   'no-authentication': { cast: [{ is: 'corrupts' }, { is: 'corrupts' }], epochs: 4 },
   'pays-claims-twice': { epochs: 5 },
   'forgets-totals': { epochs: 5 },
