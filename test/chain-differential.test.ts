@@ -131,7 +131,11 @@ function callOf(draw: Draw, pair: Pair): ChainCall {
     () => ({ contract: 'escrow', function: 'earnedToAvailable', args: [asset, amount / 2n] }),
     () => ({ contract: 'escrow', function: 'redeemEarned', args: [amount / 2n, 0n, other] }),
     () => ({ contract: 'escrow', function: 'burnFees', args: [net, Math.floor((now - genesis) / 86_400)] }),
-    () => ({ contract: 'escrow', function: 'collectFees', args: [net, [0, 1].map((ago) => Math.floor((now - genesis) / 86_400) - ago)] }),
+    () => ({
+      contract: 'escrow',
+      function: 'collectFees',
+      args: [net, [0, 1].map((ago) => Math.max(0, Math.floor((now - genesis) / 86_400) - ago))],
+    }),
     () => ({ contract: 'escrow', function: 'setKeyLimit', args: [other, asset, amount * 4n] }),
     () => {
       const id = { payer: actorAt(draw.signer), payee: other, asset, net, channelId: 1n }

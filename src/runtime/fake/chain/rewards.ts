@@ -215,6 +215,8 @@ export function createRewards(machine: Machine, tokens: Tokens, registry: Regist
       fund(call, args) {
         const [net, asset, amount] = [numberArg(args, 0), addressArg(args, 1), amountArg(args, 2)]
         tokens.pull(asset, addresses.rewards, call.sender, amount)
+        // Credits move in and out of Escrow alone, not even none of them elsewhere.
+        must(asset !== addresses.credits, 'NotTransferable', { from: call.sender, to: addresses.rewards })
         must(amount !== 0n, 'ZeroAmount')
         const pot = pots.get(potKey(net, asset))
         pots.set(potKey(net, asset), { ...pot, funded: pot.funded + amount })
