@@ -1,9 +1,10 @@
 /** What a daemon reads from its data folder at start. Written by `cairn up` and `cairn node join`, or by hand. */
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CairnError } from '../protocol/errors.ts'
 import { fromHex } from '../std/bytes.ts'
+import { writeWhole } from './whole-file.ts'
 
 const secret = z.codec(
   z.string().regex(/^0x[0-9a-f]{64}$/),
@@ -98,10 +99,7 @@ const NAME = 'config.json'
 /** Writes a config with its secrets readable by this user only. */
 export async function writeConfig<T extends z.ZodType>(folder: string, type: T, value: z.output<T>): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const path = join(folder, NAME)
-  await writeFile(`${path}.new`, `${JSON.stringify(z.encode(type, value), null, 2)}\n`, { mode: 0o600 })
-  await chmod(`${path}.new`, 0o600)
-  await rename(`${path}.new`, path)
+  await writeWhole(join(folder, NAME), `${JSON.stringify(z.encode(type, value), null, 2)}\n`)
 }
 
 /** Throws CONFIG with the field that is wrong. */

@@ -2,11 +2,12 @@
  * What a daemon tells its owner, on 127.0.0.1 only: whether it lives and serves, its metrics, and its status. Where to
  * ask is in DIR/admin.json. Errors are problem documents (RFC 9457).
  */
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { HttpResponse, HttpServer, Metrics } from '../../runtime/index.ts'
 import { utf8 } from '../../std/bytes.ts'
+import { writeWhole } from '../whole-file.ts'
 
 const HOST = '127.0.0.1'
 const NAME = 'admin.json'
@@ -34,8 +35,7 @@ export async function startAdmin(options: AdminOptions): Promise<{ close(): Prom
   const server = await options.http.listen({ host: HOST, port: options.port }, (request) => answer(options, request.method, request.target))
   const facts: AdminFile = { url: `http://${HOST}:${server.port}`, pid: process.pid, role }
   // In one step: verbs read it while a daemon starts.
-  await writeFile(`${adminPath(folder)}.new`, `${JSON.stringify(facts)}\n`, { mode: 0o600 })
-  await rename(`${adminPath(folder)}.new`, adminPath(folder))
+  await writeWhole(adminPath(folder), `${JSON.stringify(facts)}\n`)
   return {
     async close() {
       await rm(adminPath(folder), { force: true })

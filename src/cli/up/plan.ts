@@ -1,9 +1,10 @@
 /** What a local network consists of, fixed at its first start and kept in the data folder. */
 
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CairnError } from '../../protocol/errors.ts'
+import { writeWhole } from '../whole-file.ts'
 
 export const FORMAT = 1
 
@@ -46,9 +47,7 @@ export async function readPlan(folder: string): Promise<Plan | null> {
 
 export async function writePlan(folder: string, value: Plan): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const path = join(folder, NAME)
-  await writeFile(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
-  await rename(`${path}.new`, path)
+  await writeWhole(join(folder, NAME), `${JSON.stringify(value, null, 2)}\n`)
 }
 
 /** Wallets of a local network that are nobody's yet and have coins: whoever is to stake on operators. */

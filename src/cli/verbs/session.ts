@@ -33,7 +33,7 @@ const scopesOf = (scope: number): readonly string[] =>
 /** The account of this folder's gateway, with the key that the gateway signs with. */
 async function ofGateway(desk: ChainDesk, data: string | undefined): Promise<{ account: Account; own: string }> {
   const config = await readConfig(gatewayOf(await findPlace(data)), gatewayConfig)
-  return { account: accountOf(config.account), own: address(toHex(desk.crypto.secp256k1.address(config.sessionKey))) }
+  return { account: accountOf(config.account), own: addressOf(desk, config.sessionKey) }
 }
 
 export async function listSessions(options: { data?: string; json: boolean }): Promise<Exit> {

@@ -5,11 +5,11 @@ import { HEAD_SECONDS_MIN } from '../data-set.ts'
 import type { ManifestEntry } from '../messages.ts'
 import {
   addressOf,
+  allowed,
   codeOf,
   createTestWorld,
   EPOCH_SECONDS,
   epochOf,
-  type Gateway,
   keyOf,
   nextEpoch,
   pieceId,
@@ -34,13 +34,6 @@ async function withSession() {
   const expiresAt = Math.floor(world.runtime.clock.now() / 1000) + HEAD_SECONDS_MIN + 60 * EPOCH_SECONDS
   assert.equal((await propose(gateway, gateway.head(1n, setOf([entry]), { expiresAt }), [entry])).is, 'signed')
   return { world, provider, gateway, entry, revoke: () => world.chain.sessions.delete(name) }
-}
-
-async function allowed(gateway: Gateway, entry: ManifestEntry, n: number): Promise<string> {
-  const put = await gateway.put(pieceId(100 + n), new Uint8Array(10))
-  const get = await gateway.get(entry.pieceId, 0, 10)
-  const may = [put.is === 'stored' ? 'put' : codeOf(put), get instanceof Uint8Array ? 'get' : codeOf(get)]
-  return may.filter((one) => one !== 'unpaid').join(' and ')
 }
 
 async function epochs(world: World, provider: { upkeep(): Promise<void> }, count: number): Promise<void> {

@@ -3,18 +3,17 @@ import { test } from 'node:test'
 import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
 import { domainSeparator, escrowDomain, RATE, typedDataHash } from '../../../protocol/typed-data.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
-import type { ManifestEntry, StorageReply } from '../messages.ts'
+import type { StorageReply } from '../messages.ts'
 import {
   addressOf,
+  allowed,
   codeOf,
   createTestWorld,
   crypto,
   epochOf,
-  type Gateway,
   keyOf,
   NET,
   nextEpoch,
-  pieceId,
   propose,
   putPiece,
   setOf,
@@ -35,14 +34,6 @@ async function withPiece(rates: { keptPerByteSecond?: bigint; perByteServed?: bi
   assert.equal((await propose(gateway, gateway.head(1n, setOf([entry])), [entry])).is, 'signed')
   await provider.upkeep()
   return { world, provider, gateway, entry }
-}
-
-/** What a customer may do now: `put`, `get`, both or neither. */
-async function allowed(gateway: Gateway, entry: ManifestEntry, n: number): Promise<string> {
-  const put = await gateway.put(pieceId(100 + n), new Uint8Array(10))
-  const get = await gateway.get(entry.pieceId, 0, 10)
-  const may = [put.is === 'stored' ? 'put' : codeOf(put), get instanceof Uint8Array ? 'get' : codeOf(get)]
-  return may.filter((one) => one !== 'unpaid').join(' and ')
 }
 
 test('the highest voucher counts, signed by the payer or its voucher key, and stays over a restart', async () => {

@@ -331,5 +331,13 @@ export async function propose(
 }
 
 export const setOf = (entries: readonly ManifestEntry[]): DataSet => buildSet(hash, [...entries].sort(byId))
+/** What a customer may do now: `put`, `get`, both or neither. */
+export async function allowed(gateway: Gateway, entry: ManifestEntry, n: number): Promise<string> {
+  const put = await gateway.put(pieceId(100 + n), new Uint8Array(10))
+  const get = await gateway.get(entry.pieceId, 0, 10)
+  const may = [put.is === 'stored' ? 'put' : codeOf(put), get instanceof Uint8Array ? 'get' : codeOf(get)]
+  return may.filter((one) => one !== 'unpaid').join(' and ')
+}
+
 export const nextEpoch = (world: World): Promise<void> => world.runtime.clock.advance(EPOCH_SECONDS * 1000)
 export const epochOf = (world: World): number => Math.floor(world.runtime.clock.now() / 1000 / EPOCH_SECONDS)
