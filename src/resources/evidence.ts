@@ -132,6 +132,13 @@ const reason = z.strictObject({
   evidence: wire.list(wire.text(REASON_LIMITS.cid), REASON_LIMITS.evidence),
 })
 
+/** An owner's line of a settlement, as rewards.ts puts it under the root. */
+export const ownerLineType = z.strictObject({
+  account: wire.account,
+  cumulative: wire.bigint(128),
+  channels: wire.list(z.strictObject({ channel: wire.digest, unit: wire.digest, cumulative: wire.bigint(128) }), CHANNELS_MAX),
+})
+
 /** What an epoch settled to: everything behind a root. Its SHA-256 is the root's dataHash. */
 export const settlementSchema = schema(
   'settlement',
@@ -158,14 +165,7 @@ export const settlementSchema = schema(
       }),
       SUBJECTS_MAX,
     ),
-    owners: wire.list(
-      z.strictObject({
-        account: wire.account,
-        cumulative: wire.bigint(128),
-        channels: wire.list(z.strictObject({ channel: wire.digest, unit: wire.digest, cumulative: wire.bigint(128) }), CHANNELS_MAX),
-      }),
-      SUBJECTS_MAX,
-    ),
+    owners: wire.list(ownerLineType, SUBJECTS_MAX),
     /** The resource's own history, as its carry schema encodes it; null before the first. */
     carry: wire.bytes(0, 64 * 1024 * 1024).nullable(),
     root: wire.digest,

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Crypto } from '../protocol/crypto.ts'
 import { CairnError } from '../protocol/errors.ts'
-import { type Digest, digestOf, type PeerId, type ProtocolId } from '../protocol/ids.ts'
+import { type Account, type Digest, digestOf, type PeerId, type ProtocolId } from '../protocol/ids.ts'
 import { schema, wire } from '../protocol/schema.ts'
 import type { Clock, Duplex, Network } from '../runtime/index.ts'
 
@@ -18,15 +18,24 @@ const FETCH_MS = 30_000
 /** Whether there is such a file is said at once; a peer that says nothing must not hold up who asks the next. */
 const REPLY_MS = 5_000
 
-export const fileRequest = schema('file request', 256, z.strictObject({ digest: wire.digest }))
-export const fileReply = schema('file reply', 256, z.strictObject({ bytes: wire.uint(FILE_BYTES_MAX).nullable() }))
+/** With an account: of the settlement that the digest names only what concerns the account (owner-part.ts). */
+const fileRequest = schema('file request', 256, z.strictObject({ digest: wire.digest, account: wire.account.optional() }))
+const fileReply = schema('file reply', 256, z.strictObject({ bytes: wire.uint(FILE_BYTES_MAX).nullable() }))
 
-/** Serves files by their SHA-256. */
-export function serveFiles(network: Network, find: (digest: Digest) => Promise<Uint8Array | null>): void {
+type FileRequest = ReturnType<typeof fileRequest.decode>
+type Asking = { readonly network: Network; readonly clock: Clock }
+
+/** Serves files by their SHA-256, and what concerns one account of those that are settlements. */
+export function serveFiles(
+  network: Network,
+  find: (digest: Digest) => Promise<Uint8Array | null>,
+  findPart: (digest: Digest, account: Account) => Promise<Uint8Array | null>,
+): void {
   network.handle(EVIDENCE_PROTOCOL, async (io) => {
     const asked = await io.receive(fileRequest.maxBytes)
     if (asked === null) return
-    const bytes = await find(fileRequest.decode(asked).digest)
+    const { digest, account } = fileRequest.decode(asked)
+    const bytes = await (account === undefined ? find(digest) : findPart(digest, account))
     await io.send(fileReply.encode({ bytes: bytes?.length ?? null }))
     for (let at = 0; bytes !== null && at < bytes.length; at += CHUNK_BYTES) await io.send(bytes.subarray(at, at + CHUNK_BYTES))
     await io.end()
@@ -40,8 +49,25 @@ export async function fetchFile(
   digest: Digest,
 ): Promise<Uint8Array | null> {
   for (const peer of peers) {
-    const bytes = await fetchFrom(parts, peer, digest).catch(() => null)
+    const bytes = await fetchFrom(parts, peer, { digest }).catch(() => null)
     if (bytes !== null && digestOf(parts.crypto.sha256(bytes)) === digest) return bytes
+  }
+  return null
+}
+
+/** Fetches what concerns `account` of the settlement under `digest`, up to `maxBytes`; null unless `open` makes something of a peer's. */
+export async function fetchPart<T>(
+  parts: Asking,
+  peers: readonly PeerId[],
+  of: { readonly digest: Digest; readonly account: Account; readonly maxBytes: number },
+  open: (bytes: Uint8Array) => T | null,
+): Promise<T | null> {
+  const { digest, account, maxBytes } = of
+  for (const peer of peers) {
+    const opened = await fetchFrom(parts, peer, { digest, account }, maxBytes)
+      .then((bytes) => (bytes === null ? null : open(bytes)))
+      .catch(() => null)
+    if (opened !== null) return opened
   }
   return null
 }
@@ -57,31 +83,28 @@ export async function fetchAnyFile(
 ): Promise<Uint8Array | null> {
   let first: Uint8Array | null = null
   for (const peer of peers) {
-    const bytes = await fetchFrom(parts, peer, digest).catch(() => null)
+    const bytes = await fetchFrom(parts, peer, { digest }).catch(() => null)
     if (bytes !== null && digestOf(parts.crypto.sha256(bytes)) === digest) return bytes
     first ??= bytes
   }
   return first
 }
 
-async function replyOf(clock: Clock, io: Duplex, digest: Digest): Promise<Uint8Array | null> {
-  using deadline = clock.deadline(`an answer about ${digest}`, REPLY_MS)
+async function replyOf(clock: Clock, io: Duplex, request: FileRequest): Promise<Uint8Array | null> {
+  using deadline = clock.deadline(`an answer about ${request.digest}`, REPLY_MS)
   deadline.signal.addEventListener('abort', () => io.abort(deadline.signal.reason), { once: true })
-  await io.send(fileRequest.encode({ digest }))
+  await io.send(fileRequest.encode(request))
   return io.receive(fileReply.maxBytes)
 }
 
-async function fetchFrom(
-  parts: { readonly network: Network; readonly clock: Clock },
-  peer: PeerId,
-  digest: Digest,
-): Promise<Uint8Array | null> {
-  using deadline = parts.clock.deadline(`fetching ${digest}`, FETCH_MS)
+async function fetchFrom(parts: Asking, peer: PeerId, request: FileRequest, maxBytes = FILE_BYTES_MAX): Promise<Uint8Array | null> {
+  using deadline = parts.clock.deadline(`fetching ${request.digest}`, FETCH_MS)
   const io: Duplex = await parts.network.dial(peer, EVIDENCE_PROTOCOL, deadline.signal)
   deadline.signal.addEventListener('abort', () => io.abort(deadline.signal.reason), { once: true })
-  const reply = await replyOf(parts.clock, io, digest)
+  const reply = await replyOf(parts.clock, io, request)
   const size = reply === null ? null : fileReply.decode(reply).bytes
   if (size === null) return null
+  if (size > maxBytes) throw new CairnError('LIMIT', { what: `a file of ${size} bytes`, limit: maxBytes })
   const out = new Uint8Array(size)
   for (let at = 0; at < size; ) {
     const got = await io.receiveInto(out.subarray(at, Math.min(size, at + CHUNK_BYTES)))

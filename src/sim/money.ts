@@ -3,8 +3,9 @@ import type { Account, Digest } from '../protocol/ids.ts'
 import { channelKey, unitId } from '../protocol/rewards.ts'
 import { priceOf } from '../protocol/units.ts'
 import { type Settlement, settlementSchema } from '../resources/evidence.ts'
+import { ownerPart } from '../resources/owner-part.ts'
 import type { SignedVoucher } from '../resources/payees.ts'
-import { compact, ownerProof } from '../roles/node/index.ts'
+import { compact } from '../roles/node/index.ts'
 import type { ChainCall } from '../runtime/chain.ts'
 import type { Prng } from '../std/prng.ts'
 import type { SimNetwork } from './network.ts'
@@ -65,7 +66,9 @@ export function createMoneyChecks(options: MoneyOptions): MoneyChecks {
     latest = { name: root.dataHash, settlement }
     const owner = settlement.owners.length === 0 ? null : prng.pick(settlement.owners)
     if (owner === null) return
-    const { detail, proof } = ownerProof(crypto, settlement, owner)
+    const part = ownerPart(crypto, settlement, owner.account)
+    if (part === null) return
+    const { detail, proof } = part
     const args = [net, root.asset, root.index, owner.account, owner.cumulative, detail, proof]
     claims.push({ contract: 'rewards', function: 'claim', args })
     if (claims.length > HISTORY) claims.shift()

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { CairnError } from '../../protocol/errors.ts'
 import { address, digest, type Hex } from '../../protocol/ids.ts'
 import { domainSeparator, REGISTER, registryDomain, typedDataHash } from '../../protocol/typed-data.ts'
-import { ownerProof } from '../../roles/node/index.ts'
+import { ownerPart } from '../../resources/owner-part.ts'
 import { registerDevice } from '../../runtime/actions/registry.ts'
 import { createPasskeyAccount } from '../../runtime/actions/wallets.ts'
 import type { ChainCall } from '../../runtime/chain.ts'
@@ -155,17 +155,17 @@ export const claim = (options: ClaimOptions): Promise<Exit> =>
     const files = openEvidence(desk, place, { remote: false })
     try {
       const settlement = root === undefined ? null : await files.settlement(root.dataHash)
-      const mine = settlement?.owners.find((line) => line.account === account)
+      const mine = settlement === null ? null : ownerPart(desk.crypto, settlement, account)
       const claimed = root === undefined ? 0n : await desk.contracts.number('rewards', 'claimedOf', net, root.asset, account)
-      if (root === undefined || settlement === null || mine === undefined || mine.cumulative <= claimed) {
+      if (root === undefined || mine === null || mine.line.cumulative <= claimed) {
         if (options.json) printJson({ account, claimed, claimable: 0n })
         else print(`there is nothing to claim for ${account}`)
         return 1
       }
-      const gain = mine.cumulative - claimed
-      const { detail, proof } = ownerProof(desk.crypto, settlement, mine)
+      const { line, detail, proof } = mine
+      const gain = line.cumulative - claimed
       const calls: ChainCall[] = [
-        { contract: 'rewards', function: 'claim', args: [net, root.asset, root.index, account, mine.cumulative, detail, proof] },
+        { contract: 'rewards', function: 'claim', args: [net, root.asset, root.index, account, line.cumulative, detail, proof] },
       ]
       if (options.sendTo !== undefined) {
         const to = await accountNamed(desk.crypto, place, options.sendTo)

@@ -1,6 +1,6 @@
 /** `cairn stake claim`: an operator's reward paid out by proof, by anybody; what is shared reaches its delegators' pool so. */
-import { type Account, type Digest, digest } from '../../protocol/ids.ts'
-import { ownerProof } from '../../roles/node/index.ts'
+import type { Account, Digest } from '../../protocol/ids.ts'
+import { ownerPart } from '../../resources/owner-part.ts'
 import { claimReward } from '../../runtime/actions/rewards.ts'
 import type { RootRow } from '../../runtime/chain.ts'
 import { accountNamed, openActor } from './actor.ts'
@@ -33,21 +33,13 @@ async function dueOf(desk: ChainDesk, place: Place, operators: readonly Account[
     const settlement = await files.settlement(root.dataHash)
     const due: Due[] = []
     for (const operator of operators) {
-      const line = settlement?.owners.find((row) => row.account === operator)
-      if (settlement === null || line === undefined) continue
+      const part = settlement === null ? null : ownerPart(desk.crypto, settlement, operator)
+      if (part === null) continue
+      const { line, detail, proof } = part
       const gain = line.cumulative - (await desk.contracts.number('rewards', 'claimedOf', net, root.asset, operator))
       if (gain <= 0n) continue
-      const { detail, proof } = ownerProof(desk.crypto, settlement, line)
       const split = splitOf(await operatorStake(desk, operator), gain)
-      due.push({
-        operator,
-        root,
-        cumulative: line.cumulative,
-        gain,
-        detailRoot: detail,
-        proof: proof.map((hash) => digest(hash)),
-        ...split,
-      })
+      due.push({ operator, root, cumulative: line.cumulative, gain, detailRoot: detail, proof, ...split })
     }
     return due
   } finally {

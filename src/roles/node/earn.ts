@@ -2,11 +2,11 @@
  * How an operator gets what it earned: vouchers are redeemed in batches, rewards claimed by proof from the published
  * settlement, and, when a payer no longer signs, the same amount is taken from the channel's earmark by proving its units.
  */
-import type { Crypto } from '../../protocol/crypto.ts'
-import { type Account, type Digest, digestOf, type Hex, type NetworkId, type PeerId } from '../../protocol/ids.ts'
+import type { Account, Digest, Hex, NetworkId, PeerId } from '../../protocol/ids.ts'
 import { merkleTree } from '../../protocol/merkle.ts'
-import { channelKey, channelLeaf, detailRoot, type OwnerLine, rewardLeaf } from '../../protocol/rewards.ts'
-import { type Settlement, settlementSchema } from '../../resources/evidence.ts'
+import { channelKey, channelLeaf, type OwnerLine } from '../../protocol/rewards.ts'
+import { settlementSchema } from '../../resources/evidence.ts'
+import { fetchOwnerPart, type OwnerPart, ownerPart } from '../../resources/owner-part.ts'
 import type { SignedRate, SignedVoucher } from '../../resources/payees.ts'
 import { fetchFile } from '../../resources/peers.ts'
 import type { ChainSigner, ChainView, RootRow } from '../../runtime/chain.ts'
@@ -92,42 +92,39 @@ const activeRoot = (parts: EarnParts): RootRow | null =>
 async function claimRewards(parts: EarnParts): Promise<void> {
   const { rt, net, operator, signer } = parts
   const root = activeRoot(parts)
-  if (root === null) return
-  const settlement = await settlementOf(parts, root)
-  if (settlement === null || settlement.root !== root.root) return
-  const mine = settlement.owners.find((owner) => owner.account === operator)
-  parts.settled(root.epoch, mine?.channels ?? [])
-  if (mine === undefined) return
+  const mine = root === null ? null : await partOf(parts, root)
+  if (root === null || mine === null) return
+  parts.settled(root.epoch, mine === 'absent' ? [] : mine.line.channels)
+  if (mine === 'absent') return
+  const { line, detail, proof } = mine
   const { asset } = root
-  if (mine.cumulative - rt.chain.claimed(net, asset, operator) >= parts.worth.cairn) {
-    const { detail, proof } = ownerProof(rt.crypto, settlement, mine)
-    const args = [net, asset, root.index, operator, mine.cumulative, detail, proof]
+  if (line.cumulative - rt.chain.claimed(net, asset, operator) >= parts.worth.cairn) {
+    const args = [net, asset, root.index, operator, line.cumulative, detail, proof]
     const outcome = await signer.send({ contract: 'rewards', function: 'claim', args, key: `claim:${net}:${root.index}` })
     if (outcome.is === 'reverted') rt.log.warn('a claim was refused', { epoch: root.epoch, error: outcome.error })
-    else rt.log.info('claimed rewards', { epoch: root.epoch, cumulative: mine.cumulative })
+    else rt.log.info('claimed rewards', { epoch: root.epoch, cumulative: line.cumulative })
   }
-  await redeemProved(parts, root, settlement, mine)
+  await redeemProved(parts, root, mine)
 }
 
-const kept = new WeakMap<EarnParts, Map<Digest, Settlement>>()
+const kept = new WeakMap<EarnParts, { readonly of: Digest; readonly part: OwnerPart | 'absent' }>()
 
-async function settlementOf(parts: EarnParts, root: RootRow): Promise<Settlement | null> {
-  const known = kept.get(parts) ?? new Map<Digest, Settlement>()
-  const found = known.get(root.dataHash)
-  if (found !== undefined) return found
-  const bytes = await fetchFile(parts.rt, parts.verifiers, root.dataHash)
-  if (bytes === null) return null
-  const settlement = settlementSchema.decode(bytes)
-  // Only the newest is asked for again and again.
-  kept.set(parts, new Map([[root.dataHash, settlement]]))
-  return settlement
+/** This operator's part of what is behind a root; null while nobody has it. Only the newest is asked for again and again. */
+async function partOf(parts: EarnParts, root: RootRow): Promise<OwnerPart | 'absent' | null> {
+  const known = kept.get(parts)
+  if (known?.of === root.dataHash) return known.part
+  const { rt, verifiers, net, operator } = parts
+  const part = (await fetchOwnerPart(rt, verifiers, net, root, operator)) ?? (await fromWhole(parts, root))
+  if (part !== null) kept.set(parts, { of: root.dataHash, part })
+  return part
 }
 
-export function ownerProof(crypto: Crypto, settlement: Settlement, owner: OwnerLine): { detail: Digest; proof: readonly Hex[] } {
-  const leaves = settlement.owners.map((line) => rewardLeaf(crypto, settlement.net as NetworkId, settlement.asset, line))
-  const tree = merkleTree(crypto, leaves)
-  const index = settlement.owners.findIndex((line) => line.account === owner.account)
-  return { detail: digestOf(detailRoot(crypto, owner.channels)), proof: tree.proof(index).map((hash): Hex => `0x${toHex(hash)}`) }
+/** That there is no line for an operator nobody can prove with less than all lines. */
+async function fromWhole({ rt, verifiers, operator }: EarnParts, root: RootRow): Promise<OwnerPart | 'absent' | null> {
+  const bytes = await fetchFile(rt, verifiers, root.dataHash)
+  const settlement = bytes === null ? null : settlementSchema.decode(bytes)
+  if (settlement === null || settlement.root !== root.root) return null
+  return ownerPart(rt.crypto, settlement, operator) ?? 'absent'
 }
 
 const behindSince = new WeakMap<EarnParts, Map<Account, number>>()
@@ -146,7 +143,7 @@ function isOverdue(parts: EarnParts, payer: Account, epoch: number, behind: bool
 }
 
 /** Takes what a silent payer's channel proved: only once its voucher has fallen `patienceEpochs` behind. */
-async function redeemProved(parts: EarnParts, root: RootRow, settlement: Settlement, mine: OwnerLine): Promise<void> {
+async function redeemProved(parts: EarnParts, root: RootRow, { line: mine, detail, proof }: OwnerPart): Promise<void> {
   const { rt, net, operator, signer } = parts
   const { credits } = rt.chain.addresses
   const byPayer = new Map<Account, SignedRate[]>()
@@ -177,7 +174,6 @@ async function redeemProved(parts: EarnParts, root: RootRow, settlement: Settlem
         proof: tree.proof(mine.channels.indexOf(line)).map((hash): Hex => `0x${toHex(hash)}`),
       }))
       .sort((a, b) => (a.unit < b.unit ? -1 : 1))
-    const { detail, proof } = ownerProof(rt.crypto, settlement, mine)
     const usage = { rewardAsset: root.asset, index: root.index, root: root.root, cumulative: mine.cumulative, detailRoot: detail, proof }
     const id = { payer, payee: operator, asset: credits, net, channelId: 0n }
     const outcome = await signer.send({

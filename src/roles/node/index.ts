@@ -1,3 +1,3 @@
 /** What a node does beside its resources' own work: it collects what it earned, and answers demands on chain. */
 export { type DemandParts, demandLoop } from './demands.ts'
-export { compact, type EarnParts, earnLoop, ownerProof } from './earn.ts'
+export { compact, type EarnParts, earnLoop } from './earn.ts'

@@ -8,9 +8,11 @@ import { type DeviceId, type Digest, type Epoch, epoch as epochOf } from '../../
 import type { UnixMs } from '../../protocol/units.ts'
 import { epochTimes } from '../../resources/epoch-facts.ts'
 import { packEvidence } from '../../resources/evidence.ts'
+import { createOwnerParts } from '../../resources/owner-part.ts'
 import { serveFiles } from '../../resources/peers.ts'
 import type { Asking, Collected, Seen } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
+import { askSubjects } from './ask.ts'
 import { nominateSelf } from './nominate.ts'
 import { probeSubjects } from './probe.ts'
 import { pruneEvidence } from './prune.ts'
@@ -20,8 +22,6 @@ import { once, type VerifierParts } from './settle-epoch.ts'
 
 /** How often the verifier looks at the time: often enough for the shortest epochs. */
 const TICK_MS = 500
-/** Subjects asked at a time. */
-const ASK_AT_ONCE = 16
 /** Packing and saving the evidence of an epoch takes less, and must be done when it ends. */
 const PACK_MS = 1_000
 /** Nonces are committed this many epochs ahead, so that one late block does not cost an epoch. */
@@ -29,14 +29,27 @@ const AHEAD = 2
 /** Epochs looked back at after a start; older ones are out of their window. */
 const LOOK_BACK = 4
 
+/** What is forgotten with the process. */
+interface Memory {
+  /** Nominations that were tried. */
+  readonly tried: Set<string>
+  /** Subjects that gave no answer the last time. */
+  readonly silent: Set<DeviceId>
+}
+
 export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Promise<void> {
   const { rt, book } = parts
-  serveFiles(rt.network, (digest) => book.readFile(digest))
+  const read = (digest: Digest): Promise<Uint8Array | null> => book.readFile(digest)
+  serveFiles(
+    rt.network,
+    read,
+    createOwnerParts(rt.crypto, read, () => claimable(parts)),
+  )
   const quorum = createQuorum(parts)
-  const tried = new Set<string>()
+  const memory: Memory = { tried: new Set(), silent: new Set() }
   while (!signal.aborted) {
     try {
-      await tick(parts, quorum, tried, signal)
+      await tick(parts, quorum, memory, signal)
     } catch (error) {
       if (signal.aborted) break
       rt.log.warn('a step of the epoch failed and is tried again', { why: String(error) })
@@ -45,7 +58,14 @@ export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Pr
   }
 }
 
-async function tick(parts: VerifierParts, quorum: Quorum, tried: Set<string>, signal: AbortSignal): Promise<void> {
+/** Settlements that are claimed from: those of the active roots, oldest first. */
+const claimable = ({ rt, net }: VerifierParts): readonly Digest[] =>
+  rt.chain
+    .roots(net)
+    .filter((root) => root.state === 'active')
+    .map((root) => root.dataHash)
+
+async function tick(parts: VerifierParts, quorum: Quorum, memory: Memory, signal: AbortSignal): Promise<void> {
   const { rt, net } = parts
   const network = rt.chain.network(net)
   const head = rt.chain.head()
@@ -56,7 +76,12 @@ async function tick(parts: VerifierParts, quorum: Quorum, tried: Set<string>, si
   const now = Math.max(head.timestamp, Math.floor(rt.clock.now() / 1000))
   const running = Math.floor(now / network.epochSeconds)
   for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(running + ahead))
-  await collect(parts, current, signal)
+  // Beside the rest: it may take all of the epoch, in whose first quarter the bundle of the one before is due.
+  once(parts, `collect:${net}:${current}`, () =>
+    collect(parts, current, memory.silent, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    }),
+  )
   await pruneEvidence(parts, network.epochSeconds, now)
   const byQuorum = network.publisher === rt.chain.addresses.quorum
   for (let back = LOOK_BACK; back >= 1; back -= 1) {
@@ -67,7 +92,7 @@ async function tick(parts: VerifierParts, quorum: Quorum, tried: Set<string>, si
     if (head.timestamp >= cutoff && !byQuorum) await settleAndPublish(parts, epoch)
   }
   if (!byQuorum) return
-  nominateSelf(parts, now, tried)
+  nominateSelf(parts, now, memory.tried)
   // Beside the rest: another verifier that does not answer must not cost this one an epoch.
   once(parts, 'quorum', () => quorum.turn(head))
 }
@@ -89,8 +114,8 @@ async function commitNonce(parts: VerifierParts, epoch: Epoch): Promise<void> {
 }
 
 /** Asks every registered subject, once, at a moment of the epoch that the nonce decides and nobody else can know. */
-async function collect(parts: VerifierParts, epoch: Epoch, signal: AbortSignal): Promise<void> {
-  const { rt, book, net, signer, resource } = parts
+async function collect(parts: VerifierParts, epoch: Epoch, silent: Set<DeviceId>, signal: AbortSignal): Promise<void> {
+  const { rt, book, net, signer } = parts
   const row = book.get(epoch)
   if (row === null || row.state !== 'committed') return
   if (rt.chain.nonceCommit(net, epoch, signer.account) !== nonceHash(rt.crypto, row.nonce)) return
@@ -103,16 +128,13 @@ async function collect(parts: VerifierParts, epoch: Epoch, signal: AbortSignal):
   const moment = ((row.nonce[0] ?? 0) / 256) * (seconds / 2)
   if (head.timestamp < begins + moment) return
   const asking = { net, epoch, verifier: signer.account, seed: seed.seed, nonce: row.nonce }
-  const subjects = rt.chain.devices(net).filter((device) => device.status === 'active')
-  const answers = new Map<DeviceId, Collected>()
-  for (let at = 0; at < subjects.length; at += ASK_AT_ONCE) {
-    const asked = subjects.slice(at, at + ASK_AT_ONCE)
-    const got = await Promise.all(asked.map((device) => resource.collect(rt, asking, device.id, signal)))
-    for (const [i, device] of asked.entries()) answers.set(device.id, got[i] as Collected)
-  }
-  const bundle = await keep(parts, asking, answers, new Map())
-  rt.log.info('collected an epoch', { epoch, subjects: subjects.length, bundle })
   const until = ((epoch + 1) * seconds * 1000 - PACK_MS) as UnixMs
+  if (rt.clock.now() >= until) return
+  const subjects = rt.chain.devices(net).flatMap((device) => (device.status === 'active' ? [device.id] : []))
+  const answers = await askSubjects(parts, asking, subjects, silent, until, signal)
+  if (answers === null) return
+  const bundle = await keep(parts, asking, answers, new Map())
+  rt.log.info('collected an epoch', { epoch, subjects: answers.size, bundle })
   once(parts, `probe:${net}:${epoch}`, async () => {
     const seen = await probeSubjects(parts, asking, answers, until, signal)
     // Too late, and the bundle without it is on its way to the chain.
