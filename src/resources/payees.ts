@@ -1,5 +1,5 @@
 /** How the core pays a resource's providers without knowing the resource. */
-import type { Account, Address, Digest } from '../protocol/ids.ts'
+import type { Account, Address } from '../protocol/ids.ts'
 import type { Rate } from '../protocol/units.ts'
 
 export interface VoucherBody {
@@ -21,19 +21,10 @@ export interface SignedVoucher {
   readonly note: Uint8Array
 }
 
-/** What a proved unit of a channel costs, signed by the payer: with it a provider is paid even when the payer is gone. */
-export interface SignedRate {
-  readonly channel: Digest
-  readonly unit: Digest
-  readonly numerator: bigint
-  readonly denominator: bigint
-  readonly signature: Uint8Array
-}
-
 export interface Payees {
   readonly rates: Readonly<Record<string, Rate>>
   /** Gives the providers of `operator` their voucher; throws when none of them takes it. */
-  deliver(operator: Account, voucher: SignedVoucher, rates: readonly SignedRate[]): Promise<void>
+  deliver(operator: Account, voucher: SignedVoucher): Promise<void>
   /** What was served since the last call, by operator and unit. */
   served(): readonly { readonly operator: Account; readonly unit: string; readonly amount: bigint }[]
   /** The highest voucher that the providers of `operator` hold; null when they hold none. Throws when none of them answers. */

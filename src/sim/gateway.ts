@@ -76,9 +76,10 @@ export function createGateway({ world, resource, verifiers, redundancy, bend }: 
       storageRoot: customer.storageRoot,
       redundancy,
       sync: false,
+      rates: RATES,
       signer: chain.signer(customer.session.account),
     })
-    const payees = { ...storagePayees(opened.store), rates: RATES }
+    const payees = storagePayees(opened.store)
     const pay: PayParts = {
       rt,
       resource,

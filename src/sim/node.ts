@@ -1,7 +1,5 @@
 /** A storage node: the same provider and the same earning loop as `cairn run node`, on a machine that can crash. */
 
-import type { Account } from '../protocol/ids.ts'
-import type { SignedRate, SignedVoucher } from '../resources/payees.ts'
 import type { Fault } from '../resources/resource.ts'
 import { openStorageProvider, type StorageKind, type StorageProvider } from '../resources/storage/index.ts'
 import { earnLoop } from '../roles/node/index.ts'
@@ -92,8 +90,7 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
         operator: keys.operator.account,
         signer: chain.signer(keys.operator.account),
         verifiers: verifiers.map((verifier) => verifier.keys.transport),
-        vouchers: () => vouchersOf(opened),
-        rates: () => ratesOf(opened),
+        promises: opened.promises,
         settled: opened.settled,
         worth: WORTH,
         patienceEpochs: PATIENCE_EPOCHS,
@@ -128,12 +125,4 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
       machine.disk.crash()
     },
   }
-}
-
-const vouchersOf = (provider: StorageProvider): readonly SignedVoucher[] => provider.promises().vouchers
-
-function ratesOf(provider: StorageProvider): readonly { payer: Account; rate: SignedRate }[] {
-  const { vouchers, rates } = provider.promises()
-  const payers = [...new Set(vouchers.map((held) => held.voucher.payer))]
-  return payers.flatMap((payer) => rates.map((rate) => ({ payer, rate })))
 }

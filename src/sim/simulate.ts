@@ -27,6 +27,8 @@ export interface SimulationOptions {
   readonly mutant?: Mutant | null
   /** Four verifiers whose quorum signs roots, of which one is odd; else there are two, of which one signs. */
   readonly odd?: OddVerifier
+  /** A gateway that hands no voucher out, from the first epoch on. */
+  readonly miser?: boolean
   /** Draws from the real world, for the mutant that lets them in. */
   readonly leak?: () => number
   readonly progress?: (epoch: number) => void
@@ -122,6 +124,7 @@ async function open(options: SimulationOptions): Promise<Run> {
   const served = new Map<Account, bigint>()
   const counting = (payees: Payees): Payees => ({
     ...payees,
+    ...(options.miser === true ? { deliver: async () => undefined } : {}),
     served() {
       const rows = payees.served()
       for (const row of rows) served.set(row.operator, (served.get(row.operator) ?? 0n) + row.amount)

@@ -57,6 +57,15 @@ test('a gateway whose machine is gone is rebuilt with all that its log had taken
   assert.equal(times('the gateway is rebuilt'), times('the gateway’s machine is gone'))
 })
 
+test('who is never given a voucher takes what it proved, from the first epoch on', async () => {
+  const nodes = 8
+  const { violations, lines } = await simulate({ seed: 3n, nodes, epochs: 4, rates: NO_FAULTS, cheaters: 0, miser: true })
+  assert.deepEqual(violations, [])
+  const took = new Set(lines.filter((line) => line.includes('took proved usage without the payer')).map((line) => line.split(' ')[1]))
+  assert.equal(took.size, nodes)
+  assert.ok(!lines.some((line) => line.includes('redeemed vouchers')))
+})
+
 for (const odd of ['lies', 'away'] as const) {
   test(`a quorum of four verifiers keeps every promise when one of them ${odd === 'lies' ? 'signs what it likes' : 'never comes'}`, async () => {
     const report = await simulate({ seed: 3n, nodes: 8, epochs: 0, rates: NO_FAULTS, cheaters: 0, odd })

@@ -3,7 +3,7 @@ import { CairnError } from '../../protocol/errors.ts'
 import { account as accountOf, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
 import type { Kind, Resource } from '../../resources/resource.ts'
-import { grantReads, openStorageGateway, type Store, storagePayees } from '../../resources/storage/gateway.ts'
+import { DEFAULT_RATES, grantReads, openStorageGateway, type Store, storagePayees } from '../../resources/storage/gateway.ts'
 import { storage } from '../../resources/storage/index.ts'
 import { giveTickets } from '../../resources/tickets.ts'
 import { payLoop } from '../../roles/gateway/index.ts'
@@ -35,6 +35,7 @@ export async function gatewayDaemon(folder: string): Promise<never> {
       redundancy,
       region,
       sync,
+      rates: DEFAULT_RATES,
       signer,
       at: { host, port },
     })

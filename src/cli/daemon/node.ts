@@ -3,7 +3,7 @@
 import { deviceIdOf } from '../../protocol/device-signature.ts'
 import { account as accountOf, deviceId, type PeerId } from '../../protocol/ids.ts'
 import { peerId } from '../../protocol/peer-id.ts'
-import { createLeafHashing, DEFAULT_RATES, openStorageProvider, type StorageProvider } from '../../resources/storage/index.ts'
+import { createLeafHashing, DEFAULT_RATES, openStorageProvider } from '../../resources/storage/index.ts'
 import { demandLoop, earnLoop } from '../../roles/node/index.ts'
 import { createHttpServer } from '../../runtime/real/http.ts'
 import { toHex } from '../../std/bytes.ts'
@@ -54,8 +54,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
         operator: signer.account,
         signer,
         verifiers,
-        vouchers: () => provider.promises().vouchers,
-        rates: () => ratesByPayer(provider),
+        promises: provider.promises,
         settled: provider.settled,
         worth: config.worth,
         patienceEpochs: config.patienceEpochs,
@@ -88,13 +87,6 @@ export async function nodeDaemon(folder: string): Promise<never> {
       await world.close()
     }
   })
-}
-
-/** The rates that payers signed, each with the payer whose channel it names. */
-function ratesByPayer(provider: StorageProvider) {
-  return [...new Set(provider.promises().vouchers.map((held) => held.voucher.payer))].flatMap((payer) =>
-    provider.promises().rates.map((rate) => ({ payer, rate })),
-  )
 }
 
 /** Running exchanges get this long when the node is told to end. */

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { account as accountOf } from '../../protocol/ids.ts'
-import { openStorageBackend, type Store } from '../../resources/storage/gateway.ts'
+import { DEFAULT_RATES, openStorageBackend, type Store } from '../../resources/storage/gateway.ts'
 import { createKernel } from '../../resources/storage/index.ts'
 import type { Database } from '../../runtime/index.ts'
 import { createCompute } from '../../runtime/real/compute/pool.ts'
@@ -35,7 +35,16 @@ export async function openBackend(desk: ChainDesk, folder: string, config: Backe
   const net = desk.network.id
   const account = accountOf(config.account)
   const signer = desk.signer(sessionKey)
-  const { store } = openStorageBackend(rt, kernel, { net, account, sessionKey, storageRoot, redundancy, sync: false, signer })
+  const { store } = openStorageBackend(rt, kernel, {
+    net,
+    account,
+    sessionKey,
+    storageRoot,
+    redundancy,
+    sync: false,
+    rates: DEFAULT_RATES,
+    signer,
+  })
   return {
     store,
     database,

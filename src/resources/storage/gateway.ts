@@ -12,6 +12,7 @@ import { createServed } from './store/served.ts'
 import { takeSnapshot } from './store/snapshot.ts'
 import { openStore, type Store } from './store/store.ts'
 import { syncAll } from './store/sync.ts'
+import type { UnitRates } from './terms.ts'
 
 export type { BodySource, ObjectStore, Tenant } from './object-store.ts'
 export { storagePayees } from './payees.ts'
@@ -22,6 +23,7 @@ export { inspectObject, type ObjectHealth, type PieceHealth, type SegmentReport 
 export { concludeRecovery, RECOVER_PATIENCE_MS, type RecoverOptions, type RecoverReport, recover } from './store/recover.ts'
 export { openSignedHeads } from './store/signed-heads.ts'
 export type { Store } from './store/store.ts'
+export { DEFAULT_RATES } from './terms.ts'
 
 /** The world of a gateway without its doors: what the simulator has too. */
 export type BackendRuntime = Omit<GatewayRuntime, 'http'>
@@ -33,6 +35,8 @@ export interface StorageBackendOptions {
   readonly storageRoot: Uint8Array
   readonly redundancy: Redundancy
   readonly sync: boolean
+  /** What the account pays for each unit. */
+  readonly rates: UnitRates
   /** The session key's own transactions: the pointer on chain. */
   readonly signer: ChainSigner
 }

@@ -47,6 +47,9 @@ const head = z.strictObject({
   expiresAt: wire.uint(2 ** 40 - 1),
 })
 
+/** RATE of typed-data.ts for the byte-seconds of the channel between the two: what is proved of the set is paid by it, if need be without the payer. */
+const rate = z.strictObject({ numerator: wire.bigint(128), denominator: wire.bigint(128), signature: wire.bytes(65, 65) })
+
 /** VOUCHER of typed-data.ts. */
 const voucher = z.strictObject({
   payer: wire.account,
@@ -76,22 +79,13 @@ export const storageRequest = schema(
       more: z.boolean(),
       head,
       signature: wire.bytes(65, 65),
+      rate,
     }),
     /** A page of the last co-signed manifest, after `after` in id order (recovery, audit). */
     z.strictObject({ op: z.literal('manifest'), order, after: wire.digest.nullable() }),
     /** Ids of pieces held for the account that are in no manifest yet. */
     z.strictObject({ op: z.literal('pending'), order, after: wire.digest.nullable() }),
     z.strictObject({ op: z.literal('voucher'), voucher, signature: wire.bytes(65, 65), note: wire.bytes(0, NOTE_BYTES_MAX) }),
-    /** RATE of typed-data.ts: what a proved unit of the channel costs, so that the provider can be paid without the payer. */
-    z.strictObject({
-      op: z.literal('rate'),
-      order,
-      channel: wire.digest,
-      unit: wire.digest,
-      numerator: wire.bigint(128),
-      denominator: wire.bigint(128),
-      signature: wire.bytes(65, 65),
-    }),
     /** The highest voucher the provider holds from this payer: a gateway that lost state asks before signing. */
     z.strictObject({ op: z.literal('last-voucher'), order }),
   ]),

@@ -5,7 +5,6 @@ import type { Payees, SignedVoucher } from '../payees.ts'
 import type { StorageReply, StorageRequest } from './messages.ts'
 import { manageOrder, receiveReply, sendRequest } from './store/exchange.ts'
 import type { StoreParts } from './store/parts.ts'
-import { DEFAULT_RATES } from './terms.ts'
 
 const whyNot = ([first]: readonly PromiseSettledResult<unknown>[]): string =>
   first?.status === 'rejected' ? String(first.reason) : 'it has no device'
@@ -32,16 +31,15 @@ export function storagePayees(parts: StoreParts): Payees {
     }
   }
 
-  const give = async (device: DeviceId, signed: SignedVoucher, rates: Parameters<Payees['deliver']>[2]): Promise<void> => {
-    for (const rate of rates) await ask(device, { op: 'rate', order: manageOrder(orders, device), ...rate }, 'taken')
+  const give = async (device: DeviceId, signed: SignedVoucher): Promise<void> => {
     await ask(device, { op: 'voucher', voucher: { ...signed.voucher }, signature: signed.signature, note: signed.note }, 'taken')
   }
 
   return {
-    rates: DEFAULT_RATES,
-    async deliver(operator, voucher, rates) {
+    rates: at.rates,
+    async deliver(operator, voucher) {
       const devices = devicesOf(operator)
-      const given = await Promise.allSettled(devices.map((device) => give(device, voucher, rates)))
+      const given = await Promise.allSettled(devices.map((device) => give(device, voucher)))
       if (given.some((one) => one.status === 'fulfilled')) return
       throw new CairnError('UNREACHABLE', { peer: operator, why: whyNot(given) })
     },

@@ -12,6 +12,7 @@ import { type HeldRate, type HeldVoucher, openLedger } from './provider/ledger.t
 import { createMeterDesk } from './provider/meter.ts'
 import { createOrderDesk } from './provider/orders.ts'
 import { createProofDesk, type ProofDesk, type SignedSet } from './provider/proofs.ts'
+import { createRateDesk } from './provider/rates.ts'
 import { createSetDesk } from './provider/sets.ts'
 import { createBufferPool } from './provider/transfer.ts'
 import { createUpkeep, type Upkeep } from './provider/upkeep.ts'
@@ -90,7 +91,7 @@ function openDesks(options: StorageProviderOptions, pieces: PieceStore, hash: Pr
   }
   const orders = createOrderDesk(options, ledger)
   const meters = createMeterDesk(at)
-  const sets = createSetDesk(at, orders, meters)
+  const sets = createSetDesk(at, orders, meters, createRateDesk(at, orders))
   const vouchers = createVoucherDesk(at, orders, () => meters.flush(at.epoch()))
   const proofs = createProofDesk(at, sets)
   const upkeep = createUpkeep({ at, orders, meters })

@@ -16,7 +16,8 @@ const KEPT: Rate = { numerator: 1n, denominator: 6_480_000n }
 const SERVED: Rate = { numerator: 7n, denominator: 10n }
 
 /** µcredits per unit, by the unit's id. */
-export const DEFAULT_RATES: Readonly<Record<typeof BYTE_SECOND | typeof BYTE_SERVED, Rate>> = {
+export type UnitRates = Readonly<Record<typeof BYTE_SECOND | typeof BYTE_SERVED, Rate>>
+export const DEFAULT_RATES: UnitRates = {
   [BYTE_SECOND]: KEPT,
   [BYTE_SERVED]: SERVED,
 }

@@ -153,8 +153,7 @@ async function payEpoch(parts: PayParts, book: PayBook, asked: Set<Account>, kno
       await adopt(parts, book, asked, payee)
       const voucher = book.sign(payee, proven.get(payee) ?? []) ?? book.last(payee)
       if (voucher === null) continue
-      const rates = units.map((unit) => book.rate(payee, unit))
-      await payees.deliver(payee, voucher, rates)
+      await payees.deliver(payee, voucher)
     } catch (error) {
       complete = false
       rt.log.debug('a voucher was not taken', { payee, why: String(error) })

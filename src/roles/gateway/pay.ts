@@ -9,14 +9,12 @@ import { isCairnError } from '../../protocol/errors.ts'
 import { type Account, type Address, address, bytesOf, type NetworkId } from '../../protocol/ids.ts'
 import { channelKey, type OwnerLine, unitId } from '../../protocol/rewards.ts'
 import { schema, wire } from '../../protocol/schema.ts'
-import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
+import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../../protocol/typed-data.ts'
 import { type Credits, credits, priceOf, type Rate } from '../../protocol/units.ts'
-import { NOTE_BYTES_MAX, type SignedRate, type SignedVoucher, type VoucherBody } from '../../resources/payees.ts'
+import { NOTE_BYTES_MAX, type SignedVoucher, type VoucherBody } from '../../resources/payees.ts'
+import { CHANNEL_ID } from '../../resources/rates.ts'
 import type { Database } from '../../runtime/index.ts'
 import { concat, equalBytes, toHex, utf8 } from '../../std/bytes.ts'
-
-/** Channel 0 of each pair is the one that storage and its like are paid through. */
-const CHANNEL = 0n
 
 export interface PayBook {
   /** Adds to what each payee served of a unit, to be paid with its next voucher; all of it or nothing. */
@@ -32,8 +30,6 @@ export interface PayBook {
    * this payee: a payee could otherwise end its own pay or another's.
    */
   adopt(payee: Account, voucher: SignedVoucher): boolean
-  /** What a unit of `payee`'s channel costs, signed: with it the provider is paid even when the payer is gone. */
-  rate(payee: Account, unit: string): SignedRate
   totals(): readonly { payee: Account; cumulative: bigint }[]
 }
 
@@ -71,7 +67,7 @@ export function openPayBook(options: {
     served: database.prepare('SELECT unit, amount FROM pay_served WHERE payee = ?'),
     addServed: database.prepare('INSERT OR REPLACE INTO pay_served VALUES (?, ?, ?)'),
   }
-  const body = (payee: Account, cumulative: bigint): VoucherBody => ({ payer, payee, asset, net, channelId: CHANNEL, cumulative })
+  const body = (payee: Account, cumulative: bigint): VoucherBody => ({ payer, payee, asset, net, channelId: CHANNEL_ID, cumulative })
   const rateOf = (unit: string): Rate => options.rates[unit] ?? { numerator: 0n, denominator: 1n }
   const last = (payee: Account): SignedVoucher | null => {
     const row = sql.get.get(payee)
@@ -135,14 +131,6 @@ export function openPayBook(options: {
       })
       return true
     },
-    rate(payee, unit) {
-      const value = {
-        channel: channelKey(crypto, payer, payee, asset, net, CHANNEL),
-        unit: unitId(crypto, `${options.resource}.${unit}`),
-        ...rateOf(unit),
-      }
-      return { ...value, signature: crypto.secp256k1.sign(options.sessionKey, typedDataHash(crypto, separator, RATE, value)) }
-    },
     totals: () => sql.all.all().map((row) => ({ payee: String(row['payee']) as Account, cumulative: BigInt(String(row['cumulative'])) })),
   }
 }
@@ -157,7 +145,7 @@ export function provenFor(
 ): readonly { payee: Account; proven: readonly { unit: string; cumulative: bigint }[] }[] {
   const names = new Map(units.map((unit) => [unitId(crypto, `${resource}.${unit}`), unit]))
   return owners.flatMap((owner) => {
-    const key = channelKey(crypto, channel.payer, owner.account, channel.asset, channel.net, CHANNEL)
+    const key = channelKey(crypto, channel.payer, owner.account, channel.asset, channel.net, CHANNEL_ID)
     const proven = owner.channels.flatMap((line) => {
       const unit = names.get(line.unit)
       return line.channel === key && unit !== undefined ? [{ unit, cumulative: line.cumulative }] : []

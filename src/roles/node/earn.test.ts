@@ -35,7 +35,10 @@ test('promises with nothing behind them crowd nobody out of a batch, and a refus
       },
     },
     worth: { credits: 1n, cairn: 1n },
-    vouchers: () => [...Array.from({ length: 33 }, (_, i) => voucherOf(`empty ${i}`, 10n ** 30n)), voucherOf('honest', 1000n)],
+    promises: () => ({
+      vouchers: [...Array.from({ length: 33 }, (_, i) => voucherOf(`empty ${i}`, 10n ** 30n)), voucherOf('honest', 1000n)],
+      rates: [],
+    }),
     signer: {
       async send(call: { args: readonly [unknown, unknown, unknown, readonly { payer: string }[]] }) {
         batches.push(call.args[3].map((item) => item.payer))

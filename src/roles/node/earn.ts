@@ -4,14 +4,20 @@
  */
 import type { Account, Digest, Hex, NetworkId, PeerId } from '../../protocol/ids.ts'
 import { merkleTree } from '../../protocol/merkle.ts'
-import { channelKey, channelLeaf, type OwnerLine } from '../../protocol/rewards.ts'
+import { channelLeaf, type OwnerLine } from '../../protocol/rewards.ts'
 import { settlementSchema } from '../../resources/evidence.ts'
 import { fetchOwnerPart, type OwnerPart, ownerPart } from '../../resources/owner-part.ts'
-import type { SignedRate, SignedVoucher } from '../../resources/payees.ts'
+import type { SignedVoucher } from '../../resources/payees.ts'
 import { fetchFile } from '../../resources/peers.ts'
+import { CHANNEL_ID, type SignedRate } from '../../resources/rates.ts'
 import type { ChainSigner, ChainView, RootRow } from '../../runtime/chain.ts'
 import type { Network, Runtime } from '../../runtime/index.ts'
 import { toHex } from '../../std/bytes.ts'
+
+export interface Promises {
+  readonly vouchers: readonly SignedVoucher[]
+  readonly rates: readonly (SignedRate & { readonly payer: Account })[]
+}
 
 export interface EarnParts {
   readonly rt: Runtime & { readonly network: Network; readonly chain: ChainView }
@@ -19,10 +25,8 @@ export interface EarnParts {
   readonly operator: Account
   readonly signer: ChainSigner
   readonly verifiers: readonly PeerId[]
-  /** The highest voucher of each channel that pays this operator. */
-  vouchers(): readonly SignedVoucher[]
-  /** Rates that payers signed, for `redeemProved`. */
-  rates(): readonly { readonly payer: Account; readonly rate: SignedRate }[]
+  /** What payers signed: the highest voucher of each channel that pays this operator, and what proved units of it cost. */
+  promises(): Promises
   /** Told of the newest active root, again and again, with what its settlement proves for the operator. */
   settled(epoch: number, lines: OwnerLine['channels']): void
   /** What a transaction must bring at least, so that it is worth its gas. */
@@ -60,7 +64,7 @@ export function compact(signature: Uint8Array): { r: Hex; vs: Hex } {
 async function redeemVouchers(parts: EarnParts): Promise<void> {
   const { rt, net, operator, signer } = parts
   const { credits } = rt.chain.addresses
-  const due = parts.vouchers().flatMap(({ voucher, signature }) => {
+  const due = parts.promises().vouchers.flatMap(({ voucher, signature }) => {
     const channel = rt.chain.channel(voucher.payer, operator, voucher.asset, net, voucher.channelId)
     const { available, thawing } = rt.chain.escrow(voucher.payer, voucher.asset)
     const promised = voucher.cumulative - (channel?.redeemed ?? 0n)
@@ -142,24 +146,34 @@ function isOverdue(parts: EarnParts, payer: Account, epoch: number, behind: bool
   return epoch - first >= parts.patienceEpochs
 }
 
+interface Priced {
+  readonly line: OwnerLine['channels'][number]
+  readonly rate: SignedRate
+}
+
+/** What was proved that somebody signed a price for, by payer. */
+function pricedLines({ channels }: OwnerLine, rates: Promises['rates']): ReadonlyMap<Account, readonly Priced[]> {
+  const keyOf = ({ channel, unit }: { readonly channel: Digest; readonly unit: Digest }): string => `${channel}${unit}`
+  const lines = new Map(channels.map((line) => [keyOf(line), line]))
+  const out = new Map<Account, Priced[]>()
+  for (const rate of rates) {
+    const line = lines.get(keyOf(rate))
+    if (line !== undefined && rate.numerator > 0n) out.set(rate.payer, [...(out.get(rate.payer) ?? []), { line, rate }])
+  }
+  return out
+}
+
 /** Takes what a silent payer's channel proved: only once its voucher has fallen `patienceEpochs` behind. */
 async function redeemProved(parts: EarnParts, root: RootRow, { line: mine, detail, proof }: OwnerPart): Promise<void> {
   const { rt, net, operator, signer } = parts
   const { credits } = rt.chain.addresses
-  const byPayer = new Map<Account, SignedRate[]>()
-  for (const { payer, rate } of parts.rates()) byPayer.set(payer, [...(byPayer.get(payer) ?? []), rate])
-  for (const [payer, rates] of byPayer) {
-    const channel = channelKey(rt.crypto, payer, operator, credits, net, 0n)
-    const lines = mine.channels.filter((line) => line.channel === channel)
-    const priced = lines.flatMap((line) => {
-      const rate = rates.find((candidate) => candidate.unit === line.unit && candidate.channel === channel)
-      return rate === undefined || rate.numerator === 0n ? [] : [{ line, rate }]
-    })
+  const { vouchers, rates } = parts.promises()
+  const promised = new Map(vouchers.map(({ voucher }) => [voucher.payer, voucher.cumulative]))
+  for (const [payer, priced] of pricedLines(mine, rates)) {
     const value = priced.reduce((sum, { line, rate }) => sum + (line.cumulative * rate.numerator) / rate.denominator, 0n)
-    const voucher = parts.vouchers().find((held) => held.voucher.payer === payer)?.voucher.cumulative ?? 0n
-    const row = rt.chain.channel(payer, operator, credits, net, 0n)
+    const row = rt.chain.channel(payer, operator, credits, net, CHANNEL_ID)
     const gain = value - (row?.redeemed ?? 0n)
-    if (row === null || !isOverdue(parts, payer, root.epoch, value > voucher) || gain < parts.worth.credits) continue
+    if (row === null || !isOverdue(parts, payer, root.epoch, value > (promised.get(payer) ?? 0n)) || gain < parts.worth.credits) continue
     const tree = merkleTree(
       rt.crypto,
       mine.channels.map((line) => channelLeaf(rt.crypto, line)),
@@ -175,7 +189,7 @@ async function redeemProved(parts: EarnParts, root: RootRow, { line: mine, detai
       }))
       .sort((a, b) => (a.unit < b.unit ? -1 : 1))
     const usage = { rewardAsset: root.asset, index: root.index, root: root.root, cumulative: mine.cumulative, detailRoot: detail, proof }
-    const id = { payer, payee: operator, asset: credits, net, channelId: 0n }
+    const id = { payer, payee: operator, asset: credits, net, channelId: CHANNEL_ID }
     const outcome = await signer.send({
       contract: 'escrow',
       function: 'redeemProved',

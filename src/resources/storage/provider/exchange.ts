@@ -25,7 +25,7 @@ export interface ExchangeParts extends TransferParts {
 }
 
 type Head = StorageRequest & { readonly op: 'head' }
-type Manage = StorageRequest & { readonly op: 'stat' | 'manifest' | 'pending' | 'rate' | 'last-voucher' }
+type Manage = StorageRequest & { readonly op: 'stat' | 'manifest' | 'pending' | 'last-voucher' }
 
 async function receiveRequest(io: Duplex): Promise<StorageRequest> {
   const bytes = await io.receive(storageRequest.maxBytes)
@@ -49,8 +49,6 @@ async function serveManage({ at, orders, sets, vouchers }: ExchangeParts, reques
       return sets.manifest(order.account, request.after)
     case 'pending':
       return sets.pending(order.account, request.after)
-    case 'rate':
-      return vouchers.takeRate(order.account, request)
     case 'last-voucher':
       return vouchers.last(order.account)
   }
@@ -67,7 +65,8 @@ async function serveHead({ orders, sets }: ExchangeParts, io: Duplex, first: Hea
     removes.push(...page.removes)
     if (adds.length + removes.length > LIMIT.changes) return refuse('too-large', `a change has up to ${LIMIT.changes} pieces`)
     if (!page.more) {
-      return sets.propose({ account: first.order.account, adds, removes, head: page.head, signature: page.signature })
+      const { head, signature, rate } = page
+      return sets.propose({ account: first.order.account, adds, removes, head, signature, rate })
     }
     await io.send(storageReply.encode({ is: 'continue' }))
     const next = await receiveRequest(io)
@@ -91,7 +90,6 @@ function reply(parts: ExchangeParts, io: Duplex, request: StorageRequest): Promi
     case 'stat':
     case 'manifest':
     case 'pending':
-    case 'rate':
     case 'last-voucher':
       return serveManage(parts, request)
   }

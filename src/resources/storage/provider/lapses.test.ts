@@ -26,14 +26,17 @@ const DAY = 86_400
 async function withSession() {
   const world = await createTestWorld()
   const session = keyOf(3)
-  const name = `${PAYER}/${addressOf(session.secret)}/${SCOPE.storage}`
-  world.chain.sessions.add(name)
+  const names = [SCOPE.storage, SCOPE.voucher].map((scope) => `${PAYER}/${addressOf(session.secret)}/${scope}`)
+  for (const name of names) world.chain.sessions.add(name)
   const provider = await world.open()
   const gateway = world.gateway(session, PAYER)
   const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
   const expiresAt = Math.floor(world.runtime.clock.now() / 1000) + HEAD_SECONDS_MIN + 60 * EPOCH_SECONDS
   assert.equal((await propose(gateway, gateway.head(1n, setOf([entry]), { expiresAt }), [entry])).is, 'signed')
-  return { world, provider, gateway, entry, revoke: () => world.chain.sessions.delete(name) }
+  const revoke = (): void => {
+    for (const name of names) world.chain.sessions.delete(name)
+  }
+  return { world, provider, gateway, entry, revoke }
 }
 
 async function epochs(world: World, provider: { upkeep(): Promise<void> }, count: number): Promise<void> {

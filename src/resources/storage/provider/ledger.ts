@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Account, bytesOf, type Digest, digestOf } from '../../../protocol/ids.ts'
 import { schema, wire } from '../../../protocol/schema.ts'
 import type { Database, SqlRow } from '../../../runtime/index.ts'
+import type { SignedRate } from '../../rates.ts'
 import { claimSchema, type ManifestEntry, type StorageClaim, type Voucher } from '../messages.ts'
 
 const TABLES = `
@@ -78,13 +79,9 @@ export interface HeldVoucher {
   readonly note: Uint8Array
 }
 
-/** RATE of typed-data.ts with the payer's signature: lets the operator take what it proved without the payer. */
-export interface HeldRate {
-  readonly channel: Digest
-  readonly unit: Digest
-  readonly numerator: bigint
-  readonly denominator: bigint
-  readonly signature: Uint8Array
+/** A rate with whose it is. */
+export interface HeldRate extends SignedRate {
+  readonly payer: Account
 }
 
 export interface LeftPiece {
@@ -124,7 +121,8 @@ export interface Ledger {
   /** All of all payers, for redemption. */
   allVouchers(): readonly HeldVoucher[]
   keepVoucher(held: HeldVoucher): void
-  keepRate(payer: Account, rate: HeldRate): void
+  keepRate(payer: Account, rate: SignedRate): void
+  rate(channel: Digest, unit: Digest): HeldRate | null
   rates(): readonly HeldRate[]
 
   meters(): readonly Meter[]
@@ -292,6 +290,7 @@ type MoneyPart =
   | 'allVouchers'
   | 'keepVoucher'
   | 'keepRate'
+  | 'rate'
   | 'rates'
   | 'meters'
   | 'keepMeters'
@@ -299,6 +298,15 @@ type MoneyPart =
   | 'dues'
   | 'addDue'
   | 'settleDues'
+const rateOf = (row: SqlRow): HeldRate => ({
+  payer: String(row['payer']) as Account,
+  channel: digestOf(blob(row['channel'])),
+  unit: digestOf(blob(row['unit'])),
+  numerator: BigInt(String(row['numerator'])),
+  denominator: BigInt(String(row['denominator'])),
+  signature: blob(row['signature']),
+})
+
 function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
   const sql = {
     one: database.prepare(`${VOUCHERS} WHERE payer = ? AND channel = ?`),
@@ -306,6 +314,7 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
     keepNote: database.prepare('INSERT OR REPLACE INTO storage_voucher_notes VALUES (?, ?, ?)'),
     all: database.prepare(`${VOUCHERS} ORDER BY payer, channel`),
     keepRate: database.prepare('INSERT OR REPLACE INTO storage_rates VALUES (?, ?, ?, ?, ?, ?)'),
+    rate: database.prepare('SELECT * FROM storage_rates WHERE channel = ? AND unit = ?'),
     rates: database.prepare('SELECT * FROM storage_rates ORDER BY channel, unit'),
     meters: database.prepare('SELECT * FROM storage_accounts ORDER BY account'),
     keepMeter: database.prepare('INSERT OR REPLACE INTO storage_accounts VALUES (?, ?, ?)'),
@@ -335,14 +344,11 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
     keepRate(payer, { channel, unit, numerator, denominator, signature }) {
       sql.keepRate.run(bytesOf(channel), bytesOf(unit), payer, String(numerator), String(denominator), signature)
     },
-    rates: () =>
-      sql.rates.all().map((row) => ({
-        channel: digestOf(blob(row.channel)),
-        unit: digestOf(blob(row.unit)),
-        numerator: BigInt(String(row.numerator)),
-        denominator: BigInt(String(row.denominator)),
-        signature: blob(row.signature),
-      })),
+    rate(channel, unit) {
+      const row = sql.rate.get(bytesOf(channel), bytesOf(unit))
+      return row === null ? null : rateOf(row)
+    },
+    rates: () => sql.rates.all().map(rateOf),
     meters: () => sql.meters.all().map(meterOf),
     keepMeters(meters, ended) {
       database.transaction(() => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
-import { domainSeparator, escrowDomain, RATE, typedDataHash } from '../../../protocol/typed-data.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
 import type { StorageReply } from '../messages.ts'
 import {
@@ -113,23 +112,33 @@ test('what an operator took by proof is paid, without any voucher', async () => 
   assert.equal(await allowed(gateway, entry, 1), 'put and get')
 })
 
-test('a rate is of a unit that is counted here, and never below one that was signed before', async () => {
-  const { world, provider, gateway } = await withPiece()
-  const key = keyOf(1)
-  const [line] = lines(world, 0n)
-  assert(line !== undefined)
-  const separator = domainSeparator(crypto, escrowDomain(world.chain.chainId, world.chain.addresses.escrow))
-  const send = async (numerator: bigint, unit = line.unit): Promise<string> => {
-    const rate = { channel: line.channel, unit, numerator, denominator: 2n }
-    const signature = crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, RATE, rate))
-    return codeOf((await gateway.ask({ op: 'rate', order: gateway.order('manage'), ...rate, signature })).reply)
+test('no head without a rate that its payer signed, that is no less than what is asked here, and never below an earlier one', async () => {
+  const world = await createTestWorld(1, { keptPerByteSecond: 2n })
+  const provider = await world.open()
+  const gateway = world.gateway(keyOf(1))
+  const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
+  let version = 0n
+  const send = async (change: { numerator?: bigint; denominator?: bigint }, by = gateway): Promise<string> => {
+    const signature = by.rate(change).signature
+    const head = gateway.head(version + 1n, setOf([entry]))
+    const adds = version === 0n ? [entry] : []
+    const code = codeOf(await propose(gateway, head, adds, [], { rate: { ...gateway.rate(change), signature } }))
+    if (code === 'signed') version += 1n
+    return code
   }
-  assert.deepEqual([await send(4n), await send(3n), await send(0n), await send(5n)], ['taken', 'invalid', 'invalid', 'taken'])
-  assert.equal(await send(4n, unitId(crypto, 'storage.promises')), 'invalid')
+  assert.equal(await send({ numerator: 1n }), 'unpaid')
+  assert.equal(await send({ denominator: 0n }), 'invalid')
+  assert.equal(await send({}, world.gateway(keyOf(3))), 'unauthorized')
+  assert.deepEqual(provider.promises().rates, [], 'what is refused leaves nothing behind')
   assert.deepEqual(
-    provider.promises().rates.map((rate) => rate.numerator),
-    [5n],
+    [await send({ numerator: 4n }), await send({ numerator: 3n }), await send({ numerator: 9n, denominator: 2n })],
+    ['signed', 'invalid', 'signed'],
   )
+  const [line] = lines(world, 0n)
+  const held = provider
+    .promises()
+    .rates.map(({ payer, channel, unit, numerator, denominator }) => ({ payer, channel, unit, numerator, denominator }))
+  assert.deepEqual(held, [{ payer: keyOf(1).account, channel: line?.channel, unit: line?.unit, numerator: 9n, denominator: 2n }])
 })
 
 test('what no settlement proves is nobody’s debt, however long it was kept', async () => {

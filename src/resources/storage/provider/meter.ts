@@ -8,11 +8,11 @@
 import type { Account, Digest } from '../../../protocol/ids.ts'
 import { type ChannelLine, channelKey, unitId } from '../../../protocol/rewards.ts'
 import { priceOf } from '../../../protocol/units.ts'
+import { CHANNEL_ID } from '../../rates.ts'
 import { BYTE_SECOND } from '../terms.ts'
 import type { ProviderContext } from './context.ts'
 import { createLapseDesk } from './lapses.ts'
 import type { Due, Meter } from './ledger.ts'
-import { CHANNEL_ID } from './vouchers.ts'
 
 const MISSED_NO_PUT = 1
 const MISSED_NO_GET = 3

@@ -76,6 +76,7 @@ test('a head comes in pages', async () => {
       more,
       head,
       signature: gateway.signHead(head),
+      rate: gateway.rate(),
     }) satisfies StorageRequest
   const { reply, io } = await gateway.ask(page([one], true))
   assert.equal(reply.is, 'continue')
@@ -119,7 +120,7 @@ test('a head is refused for pieces that are absent, foreign, of another size or 
     assert.equal(codeOf(await propose(gateway, gateway.head(2n, set, change), [mine])), 'invalid')
   }
   const head = gateway.head(2n, set)
-  assert.equal(codeOf(await propose(gateway, head, [mine], [], world.gateway(keyOf(2)).signHead(head))), 'unauthorized')
+  assert.equal(codeOf(await propose(gateway, head, [mine], [], { signature: world.gateway(keyOf(2)).signHead(head) })), 'unauthorized')
   assert.equal((await propose(gateway, head, [mine])).is, 'signed')
 })
 

@@ -1,6 +1,7 @@
 /** The co-signed data sets: proposing, paging, and what is held beside them. */
 import { isCairnError } from '../../../protocol/errors.ts'
 import { type Account, type Digest, digestOf } from '../../../protocol/ids.ts'
+import type { Rate } from '../../../protocol/units.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
 import {
   buildSet,
@@ -17,6 +18,7 @@ import { LIMIT, type ProviderContext, type Refused, refuse } from './context.ts'
 import type { HeadRow } from './ledger.ts'
 import type { MeterDesk } from './meter.ts'
 import type { OrderDesk } from './orders.ts'
+import type { RateDesk } from './rates.ts'
 
 export interface Proposal {
   readonly account: Account
@@ -24,6 +26,8 @@ export interface Proposal {
   readonly removes: readonly Digest[]
   readonly head: SetHead
   readonly signature: Uint8Array
+  /** What the customer's proved byte-seconds cost, signed. */
+  readonly rate: Rate & { readonly signature: Uint8Array }
 }
 
 export interface SetDesk {
@@ -77,7 +81,7 @@ function indexAfter(entries: readonly ManifestEntry[], after: Digest | null): nu
   return low
 }
 
-export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: MeterDesk): SetDesk {
+export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: MeterDesk, rates: RateDesk): SetDesk {
   const { options, ledger, pieces } = at
   const { clock } = options.runtime
   const cache = createSetCache(at)
@@ -168,7 +172,7 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     load: cache.load,
     async propose(proposal) {
       const { setId } = proposal.head
-      const refusal = checkHead(proposal)
+      const refusal = checkHead(proposal) ?? rates.take(proposal.account, proposal.rate)
       if (refusal !== null) return refusal
       if (proposing.has(setId)) return refuse('busy', 'another change of the set is being checked')
       proposing.add(setId)

@@ -31,6 +31,7 @@ import { assert } from '../../../std/assert.ts'
 import { toHex, utf8 } from '../../../std/bytes.ts'
 import { createPrng, type Prng } from '../../../std/prng.ts'
 import type { Stage } from '../../conformance.ts'
+import { rateTerms } from '../../rates.ts'
 import type { Resource, VerifierRuntime } from '../../resource.ts'
 import { type EpochFacts, nonceHash } from '../../settle.ts'
 import { buildSet, headHasher, setIdOf } from '../data-set.ts'
@@ -48,7 +49,7 @@ import {
   storageRequest,
 } from '../messages.ts'
 import { leafHashes, rootOfLeaves, treeHash } from '../piece-tree.ts'
-import { PROVIDER_RATES, type StorageTerms } from '../terms.ts'
+import { BYTE_SECOND, PROVIDER_RATES, type StorageTerms } from '../terms.ts'
 
 export const crypto = createCrypto()
 const NET = networkId(7)
@@ -133,6 +134,19 @@ function createCustomer(customer: Key, chain: ChainView, clock: FakeClock, netwo
     return { ...body, signature: crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, STORAGE_ORDER, body)) }
   }
 
+  function rate() {
+    const unit = {
+      payer: customer.account,
+      payee: OWNER.account,
+      asset: chain.addresses.credits,
+      net: NET,
+      resource: 'storage',
+      unit: BYTE_SECOND,
+    }
+    const { hash } = rateTerms(crypto, { chainId: chain.chainId, escrow: chain.addresses.escrow }, unit, PROVIDER_RATES.kept)
+    return { ...PROVIDER_RATES.kept, signature: crypto.secp256k1.sign(key.secret, hash) }
+  }
+
   async function ask(request: StorageRequest, frames: readonly Uint8Array[] = []): Promise<StorageReply> {
     const io = await network.dial(PROVIDER, STORAGE_PROTOCOL)
     await io.send(storageRequest.encode(request))
@@ -181,6 +195,7 @@ function createCustomer(customer: Key, chain: ChainView, clock: FakeClock, netwo
         more: false,
         head,
         signature,
+        rate: rate(),
       })
       assert(reply.is === 'signed', `a head is signed, not ${reply.is}`)
     },

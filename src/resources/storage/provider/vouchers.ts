@@ -1,21 +1,15 @@
 /** Vouchers: the highest cumulative promise of each channel counts, and is durable before it is acknowledged. */
 import type { Account } from '../../../protocol/ids.ts'
-import { channelKey, unitId } from '../../../protocol/rewards.ts'
-import { domainSeparator, escrowDomain, RATE, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
+import { domainSeparator, escrowDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
+import { CHANNEL_ID } from '../../rates.ts'
 import type { StorageReply } from '../messages.ts'
-import { BYTE_SECOND, BYTE_SERVED } from '../terms.ts'
 import { type ProviderContext, refuse } from './context.ts'
-import type { HeldRate, HeldVoucher } from './ledger.ts'
+import type { HeldVoucher } from './ledger.ts'
 import type { OrderDesk } from './orders.ts'
-
-/** Gateways pay each operator through one channel. */
-export const CHANNEL_ID = 0n
 
 export interface VoucherDesk {
   take(held: HeldVoucher): StorageReply
-  /** Keeps what the payer signed that a proved unit of its channel costs. */
-  takeRate(payer: Account, rate: HeldRate): StorageReply
   /** The highest one of the payer. */
   last(payer: Account): StorageReply
 }
@@ -24,27 +18,9 @@ export function createVoucherDesk(at: ProviderContext, orders: OrderDesk, taken:
   const { options, ledger } = at
   const { crypto } = options.runtime
   const { chain, operator, asset, net } = options
-  const units: ReadonlySet<string> = new Set([BYTE_SECOND, BYTE_SERVED].map((unit) => unitId(crypto, `storage.${unit}`)))
   const separator = domainSeparator(crypto, escrowDomain(chain.chainId, chain.addresses.escrow))
 
   return {
-    takeRate(payer, rate) {
-      const { channel, unit, numerator, denominator, signature } = rate
-      if (channel !== channelKey(crypto, payer, operator.account, asset, net, CHANNEL_ID))
-        return refuse('invalid', 'the rate is of another channel')
-      if (denominator === 0n) return refuse('invalid', 'a rate has a denominator')
-      if (!units.has(unit)) return refuse('invalid', 'the rate is of a unit that nobody counts here')
-      const known = ledger.rates().find((one) => one.channel === channel && one.unit === unit)
-      // It prices all that the channel ever proves: whoever could lower it could take back what was earned.
-      if (known !== undefined && numerator * known.denominator < known.numerator * denominator)
-        return refuse('invalid', 'the rate is below the one that was signed before')
-      const hash = typedDataHash(crypto, separator, RATE, { channel, unit, numerator, denominator })
-      if (!orders.signedBy(payer, SCOPE.voucher, hash, signature)) {
-        return refuse('unauthorized', 'the rate is not signed by an active voucher key of its payer')
-      }
-      ledger.keepRate(payer, { channel, unit, numerator, denominator, signature })
-      return { is: 'taken', cumulative: 0n }
-    },
     take(held) {
       const { voucher, signature } = held
       if (voucher.payee !== operator.account) return refuse('invalid', 'the voucher pays another operator')

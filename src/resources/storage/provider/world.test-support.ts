@@ -14,6 +14,7 @@ import {
   account as toAccount,
 } from '../../../protocol/ids.ts'
 import { domainSeparator, escrowDomain, STORAGE_ORDER, storageDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
+import type { Rate } from '../../../protocol/units.ts'
 import type { ChainView } from '../../../runtime/chain.ts'
 import { createFakeDisk, createFakeRuntime, createInlineCompute, createStillChain, stillNetwork } from '../../../runtime/fake/index.ts'
 import type { Duplex, Network } from '../../../runtime/index.ts'
@@ -23,6 +24,7 @@ import { openDatabase } from '../../../runtime/real/database.ts'
 import { assert } from '../../../std/assert.ts'
 import { concat, toHex } from '../../../std/bytes.ts'
 import { createPrng } from '../../../std/prng.ts'
+import { rateTerms } from '../../rates.ts'
 import { buildSet, type DataSet, headHasher, setIdOf } from '../data-set.ts'
 import { FRAME_BYTES } from '../layout.ts'
 import {
@@ -44,6 +46,7 @@ import {
 } from '../messages.ts'
 import { leafHashes, rootOfLeaves, treeHash } from '../piece-tree.ts'
 import { openStorageProvider, type StorageProvider } from '../provide.ts'
+import { BYTE_SECOND } from '../terms.ts'
 
 export const EPOCH_SECONDS = 60
 export const NET = networkId(7)
@@ -167,6 +170,7 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
     async close() {},
   }
   const fatal: unknown[] = []
+  const kept: Rate = { numerator: over.keptPerByteSecond ?? 0n, denominator: 1n }
   const open = (): Promise<StorageProvider> =>
     openStorageProvider({
       runtime,
@@ -178,10 +182,7 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
       device: { id: DEVICE, sign: (hash) => crypto.secp256k1.sign(deviceKey.secret, hash) },
       operator: { account: operator.account, sign: (hash) => crypto.secp256k1.sign(operator.secret, hash) },
       asset,
-      rates: {
-        kept: { numerator: over.keptPerByteSecond ?? 0n, denominator: 1n },
-        served: { numerator: over.perByteServed ?? 0n, denominator: 1n },
-      },
+      rates: { kept, served: { numerator: over.perByteServed ?? 0n, denominator: 1n } },
       quotaBytes: over.quotaBytes ?? 1e9,
       reserveBytes: 0,
       onFatal: (error) => fatal.push(error),
@@ -277,6 +278,12 @@ export async function createTestWorld(seed = 1, over: { quotaBytes?: number; kep
           ...change,
         }
       },
+      rate(change: Partial<Rate> = {}) {
+        const priced = { ...kept, ...change }
+        const unit = { payer: account, payee: operator.account, asset, net: NET, resource: 'storage', unit: BYTE_SECOND }
+        const { hash } = rateTerms(crypto, { chainId: chain.chainId, escrow: chain.addresses.escrow }, unit, priced)
+        return { ...priced, signature: crypto.secp256k1.sign(key.secret, hash) }
+      },
       signHead: (head: SetHead) => crypto.secp256k1.sign(key.secret, hashHead(head)),
       voucher(cumulative: bigint, change: Partial<Voucher> = {}) {
         const voucher: Voucher = { payer: account, payee: operator.account, asset, net: NET, channelId: 0n, cumulative, ...change }
@@ -316,7 +323,7 @@ export async function propose(
   head: SetHead,
   adds: ManifestEntry[],
   removes: Digest[] = [],
-  signature?: Uint8Array,
+  { signature = gateway.signHead(head), rate = gateway.rate() }: { signature?: Uint8Array; rate?: ReturnType<Gateway['rate']> } = {},
 ): Promise<StorageReply> {
   const request = {
     op: 'head',
@@ -325,7 +332,8 @@ export async function propose(
     removes,
     more: false,
     head,
-    signature: signature ?? gateway.signHead(head),
+    signature,
+    rate,
   } as const
   return (await gateway.ask(request)).reply
 }

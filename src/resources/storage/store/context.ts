@@ -5,6 +5,7 @@ import type { ChainView } from '../../../runtime/chain.ts'
 import type { Clock, Compute, Log, Metrics, Network, Random } from '../../../runtime/index.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Redundancy } from '../layout.ts'
+import type { UnitRates } from '../terms.ts'
 import type { Served } from './served.ts'
 
 export interface StoreContext {
@@ -24,6 +25,8 @@ export interface StoreContext {
   readonly account: Account
   /** secp256k1 secret of the delegated session key. */
   readonly sessionKey: Uint8Array
+  /** What it pays for each unit. */
+  readonly rates: UnitRates
   /** 32-byte storage root of the account: bucket keys, log key and piece ids are derived from it. */
   readonly storageRoot: Uint8Array
 }

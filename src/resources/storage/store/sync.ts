@@ -7,9 +7,11 @@ import { CairnError } from '../../../protocol/errors.ts'
 import { address, bytesOf, type DeviceId, type Digest } from '../../../protocol/ids.ts'
 import { type DeviceRow, SCOPE } from '../../../runtime/chain.ts'
 import { equalBytes, toHex } from '../../../std/bytes.ts'
+import { rateTerms } from '../../rates.ts'
 import { buildSet, headHasher, setIdOf } from '../data-set.ts'
 import { MANIFEST_PAGE, type ManifestEntry, type SetHead } from '../messages.ts'
 import { treeHash } from '../piece-tree.ts'
+import { BYTE_SECOND } from '../terms.ts'
 import { adoptManifest } from './adopt.ts'
 import { manageOrder, Refusal, receiveReply, sendRequest } from './exchange.ts'
 import { lastHead, saveHead } from './heads.ts'
@@ -79,6 +81,7 @@ async function propose(
   const { at, providers, orders } = parts
   const hash = headHasher(at.crypto, at.chain.chainId)(head)
   const signature = at.crypto.secp256k1.sign(at.sessionKey, hash)
+  const rate = signedRate(parts, device)
   const io = await providers.open(device.id)
   try {
     const pages = Math.max(1, Math.ceil(Math.max(adds.length, removes.length) / MANIFEST_PAGE))
@@ -86,7 +89,8 @@ async function propose(
       const range = [page * MANIFEST_PAGE, (page + 1) * MANIFEST_PAGE] as const
       const more = page < pages - 1
       const order = manageOrder(orders, device.id)
-      await sendRequest(io, { op: 'head', order, adds: adds.slice(...range), removes: removes.slice(...range), more, head, signature })
+      const change = { adds: adds.slice(...range), removes: removes.slice(...range) }
+      await sendRequest(io, { op: 'head', order, ...change, more, head, signature, rate })
       if (more) await receiveReply(at.clock, io, 'continue')
     }
     const reply = await receiveReply(at.clock, io, ['signed', 'differs'], SIGN_MS)
@@ -107,6 +111,15 @@ async function propose(
     io.abort(error)
     throw error
   }
+}
+
+/** What the set's proved byte-seconds cost, so that they are paid also when this gateway is gone. */
+function signedRate({ at }: StoreParts, { owner }: DeviceRow) {
+  const { chainId, addresses } = at.chain
+  const unit = { payer: at.account, payee: owner, asset: addresses.credits, net: at.net, resource: 'storage', unit: BYTE_SECOND }
+  const rate = at.rates[BYTE_SECOND]
+  const { hash } = rateTerms(at.crypto, { chainId, escrow: addresses.escrow }, unit, rate)
+  return { ...rate, signature: at.crypto.secp256k1.sign(at.sessionKey, hash) }
 }
 
 /** Either the provider lacks pieces, which are then lost, or it is at another version, which is adopted for the next try. */

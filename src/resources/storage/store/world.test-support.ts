@@ -33,6 +33,7 @@ import { LOCAL_REDUNDANCY, type Redundancy } from '../layout.ts'
 import { storageReply } from '../messages.ts'
 import type { BodySource, PutRequest, Tenant } from '../object-store.ts'
 import { openStorageProvider, type StorageProvider } from '../provide.ts'
+import { DEFAULT_RATES } from '../terms.ts'
 import type { PlacedPiece } from './records.ts'
 import type { Corrupt } from './repair.ts'
 import { createServed } from './served.ts'
@@ -235,6 +236,7 @@ export async function createWorld(options: { seed?: number; nodes?: number } = {
       redundancy,
       account: customer.account,
       sessionKey: over.sessionKey ?? customer.secret,
+      rates: DEFAULT_RATES,
       storageRoot: over.storageRoot ?? crypto.sha256(new Uint8Array([7])),
     }
     const store = openStore(at, database, {
