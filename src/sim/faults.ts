@@ -82,7 +82,7 @@ export interface FaultLog {
   readonly rotted: ReadonlySet<number>
   /** Whether the gateway can reach the node now. */
   connected(node: number): boolean
-  disturbed(who: 'chain' | 'verifier' | `node ${number}`, from: number, to: number): boolean
+  disturbed(who: 'chain' | 'verifier' | 'gateway' | `node ${number}`, from: number, to: number): boolean
 }
 
 export interface Faults extends FaultLog {
@@ -169,6 +169,7 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
     if (network.gateway.backend === null) return
     say(`the gateway crashes for ${ms} ms`)
     network.crashGateway()
+    disturb('gateway', ms)
     until(ms, () => {
       if (network.gateway.backend === null) network.startGateway()
     })
@@ -178,6 +179,8 @@ export function createFaults(world: World, network: SimNetwork, prng: Prng): Fau
     if (network.gateway.backend === null) return
     say(`the gateway’s machine is gone, the next one is there in ${ms} ms`)
     network.loseGateway()
+    // However long it takes until it is rebuilt.
+    disturb('gateway', ms + 2 * epochMs)
     until(ms, () => network.startGateway())
   }
 

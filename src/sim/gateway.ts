@@ -4,6 +4,7 @@ import type { Kind, Resource } from '../resources/resource.ts'
 import {
   adoptManifest,
   concludeRecovery,
+  grantReads,
   openStorageBackend,
   recover,
   type StorageBackend,
@@ -11,6 +12,7 @@ import {
 } from '../resources/storage/gateway.ts'
 import type { Kernel, Redundancy } from '../resources/storage/index.ts'
 import { createKernel } from '../resources/storage/index.ts'
+import { giveTickets } from '../resources/tickets.ts'
 import { adoptVouchers, type PayParts, payLoop } from '../roles/gateway/index.ts'
 import { present } from '../std/assert.ts'
 import { type Machine, type Process, startProcess } from './process.ts'
@@ -18,6 +20,8 @@ import { RATES } from './rates.ts'
 import type { SimVerifier } from './verifier.ts'
 import type { World } from './world.ts'
 
+/** Of a few kilobytes kept for half a minute even their whole price would buy no read: verifiers are lent what they ask for. */
+const READS_PPM = 1e13
 /** Stripes in memory at once. Simulated objects have one or two. */
 const SLABS = 8
 /** Starts within one epoch at most: after a crash, a blackout, a change of its key and a lost machine, some of which began in the epoch before. */
@@ -100,7 +104,9 @@ export function createGateway({ world, resource, verifiers, redundancy, bend }: 
     const rt = { ...runtime, network, disk: running.disk, database: running.database, chain: chain.view }
     const serve = (): void => {
       const { opened, pay } = open(rt, kernel)
-      for (const work of [opened.run(running.signal), payLoop(pay, running.signal)]) {
+      const grant = grantReads(opened.store, READS_PPM)
+      const lending = giveTickets({ rt, payer: pay.account, sessionKey: pay.sessionKey, verifiers: pay.verifiers, grant }, running.signal)
+      for (const work of [opened.run(running.signal), payLoop(pay, running.signal), lending]) {
         work.catch((error: unknown) => runtime.log.error('the gateway stopped', { why: String(error) }))
       }
       backend = opened

@@ -22,6 +22,7 @@ export const MUTANTS = {
   'bills-twice': 5,
   'never-forgives': 6,
   'believes-everything': 7,
+  'never-reads': 7,
   'scores-by-chance': 8,
   'no-repair': 9,
   'real-randomness': 10,
@@ -110,6 +111,7 @@ export function bendsOf(mutant: Mutant | null): Bends {
   const resources: Partial<Record<Mutant, () => Resource<Kind>>> = {
     'never-forgives': unforgiving,
     'scores-by-chance': moody,
+    'never-reads': () => ({ ...storageKind, observe: async () => [] }),
     'believes-everything': () => ({ ...storageKind, verify: () => ({ ok: true, units: {} }) }),
   }
   const kernels: Partial<Record<Mutant, (kernel: Kernel) => Kernel>> = { 'no-authentication': credulous, 'no-repair': unable }

@@ -52,6 +52,8 @@ const LEAST_BYTES = 24_000n
 /** Of few pieces half may be none; where it is a third at least, it is found within so many epochs. */
 const HALF = 'deletes-half'
 const THIRD_WITHIN = epochsToCatch({ numerator: 1n, denominator: 3n }, SLOTS_PER_SET)
+/** In an epoch whose reads are all wrong the set is unpaid; a set that was signed anew meanwhile may be read from too little. */
+const READ_WITHIN = 3
 /** Blocks until a step shows on the chain. */
 const LAG_MS = 15_000
 /** Epochs of the book that may have been settled since the last look. */
@@ -144,7 +146,6 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
     const bytes = BigInt(line?.units.find(([unit]) => unit === 'byte-second')?.[1] ?? 0n) / BigInt(seconds)
     switch (role.is) {
       case 'honest':
-      case 'corrupts':
         if (sound && score < PPM && !idle) violations.add(6, `node ${node.index} scores ${score} in epoch ${epoch}: ${codes.join(', ')}`)
         return
       case 'cheat': {
@@ -153,6 +154,15 @@ export function createRewardChecks(options: RewardOptions): RewardChecks {
         streaks.set(node.index, streak)
         if (streak >= Math.max(role.caughtWithin, role.id === HALF ? THIRD_WITHIN : 1))
           violations.add(7, `node ${node.index}, which ${role.id}, is paid for the ${streak}. epoch in a row`)
+        return
+      }
+      case 'corrupts': {
+        // Proofs tell nothing of it, reads do: in epochs in which the gateway could lend its orders for them.
+        const read = sound && !idle && line !== undefined && !faults.disturbed('gateway', begins - LAG_MS, ends)
+        const streak = read && score > 0 ? (streaks.get(node.index) ?? 0) + 1 : 0
+        if (read) streaks.set(node.index, streak)
+        if (streak >= READ_WITHIN)
+          violations.add(7, `node ${node.index}, which serves wrong bytes, is paid for the ${streak}. epoch in a row`)
         return
       }
       case 'loses':

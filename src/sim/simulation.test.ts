@@ -34,6 +34,7 @@ const PLANS: Readonly<Record<Exclude<Mutant, 'real-randomness'>, Plan>> = {
   'bills-twice': { epochs: 5 },
   'never-forgives': { rates: { verifierCut: 1_000_000 }, epochs: 8 },
   'believes-everything': { cheaters: 500_000, nodes: 16, epochs: 4 },
+  'never-reads': { cast: [{ is: 'corrupts' }], epochs: 6 },
   'scores-by-chance': { epochs: 5 },
   'no-repair': { rates: { nodeLoss: 1_000_000 }, nodes: 16, epochs: 5 },
 }

@@ -1,7 +1,8 @@
 /** A verifier: the same loop as `cairn run verifier`, on a machine that can crash. */
 import { bytesOf, type PeerId, type SubjectId } from '../protocol/ids.ts'
 import { peerIdOf } from '../protocol/peer-id.ts'
-import type { Kind, Resource } from '../resources/resource.ts'
+import type { Kind, Resource, Visit } from '../resources/resource.ts'
+import { openTicketDesk } from '../resources/tickets.ts'
 import { type Book, openBook, runVerifier } from '../roles/verifier/index.ts'
 import type { Prng } from '../std/prng.ts'
 import { type Machine, type Process, startProcess } from './process.ts'
@@ -45,21 +46,23 @@ export function createVerifier({ world, keys, resource, publishes, bendBook }: V
       network.know(peer, [row.endpoint])
       return peer
     }
+    /** Under a new identity each time, as `cairn run verifier` does. */
+    const visit = async (subject: SubjectId): Promise<Visit | null> => {
+      const row = chain.view.device(subject)
+      if (row === null || row.endpoint === '') return null
+      const self = peerIdOf(world.crypto.ed25519.publicKey(runtime.random.bytes(32)))
+      const visitor = world.hub.join(self, { listens: false, machine: keys.transport })
+      const peer = peerIdOf(bytesOf(row.transportKey))
+      visitor.know(peer, [row.endpoint])
+      return { dial: (protocol, stop) => visitor.dial(peer, protocol, stop), close: () => visitor.close() }
+    }
     const signer = chain.signer(keys.key.account)
     const others = world.verifiers.filter((other) => other.index !== keys.index)
     for (const other of others) network.know(other.transport, [other.address])
     const runtime = world.runtime(name, running, stream)
     const work = runVerifier(
       {
-        // Probes are not simulated yet: a node that is killed for half of an epoch would be unpaid, and the rates here do not know.
-        rt: {
-          ...runtime,
-          network,
-          chain: chain.view,
-          peerOf,
-          visit: async () => null,
-          tickets: async (_, wishes) => wishes.map(() => null),
-        },
+        rt: { ...runtime, network, chain: chain.view, peerOf, visit, tickets: openTicketDesk({ ...runtime, network, chain: chain.view }) },
         resource,
         net: world.net,
         book: bendBook(openBook(running.database, running.disk)),

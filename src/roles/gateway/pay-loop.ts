@@ -38,6 +38,8 @@ const ROOTS_BACK = 4
 type Paid = 'paid' | 'owing' | 'unverified'
 
 const LOOK_MS = 1_000
+/** What could not be verified is tried again after twice as long each time: its evidence may be megabytes, and may never come. */
+const RETRY_MS_MAX = 60_000
 /** A gateway that is killed forgets what it counted since; delivering vouchers may take longer. */
 const COUNT_MS = 250
 
@@ -66,18 +68,23 @@ async function rootsLoop(parts: PayParts, book: PayBook, signal: AbortSignal): P
   const paid = new Set<Digest>()
   const asked = new Set<Account>()
   const known: Verified = new Map()
+  const rests = new Map<Digest, { readonly until: number; readonly ms: number }>()
   await adoptVouchers(parts, book, asked)
   while (!signal.aborted) {
     try {
       const roots = rt.chain.roots(net).filter((row) => row.state === 'pending' || row.state === 'active')
+      for (const name of rests.keys()) if (!roots.slice(-ROOTS_BACK).some((root) => root.dataHash === name)) rests.delete(name)
       await payNewest(roots, paid, async (root) => {
-        try {
-          return await payEpoch(parts, book, asked, known, root)
-        } catch (error) {
-          // What is wrong with one publication must not keep another from being paid.
+        const rest = rests.get(root.dataHash)
+        if (rest !== undefined && rt.clock.monotonic() < rest.until) return 'unverified'
+        // What is wrong with one publication must not keep another from being paid.
+        const outcome = await payEpoch(parts, book, asked, known, root).catch((error: unknown): Paid => {
           if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { epoch: root.epoch, why: String(error) })
           return 'unverified'
-        }
+        })
+        const ms = Math.min(2 * (rest?.ms ?? LOOK_MS / 2), RETRY_MS_MAX)
+        if (outcome === 'unverified') rests.set(root.dataHash, { until: rt.clock.monotonic() + ms, ms })
+        return outcome
       })
     } catch (error) {
       if (!signal.aborted) rt.log.warn('paying an epoch failed and is tried again', { why: String(error) })

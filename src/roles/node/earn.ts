@@ -43,9 +43,10 @@ export async function earnLoop(parts: EarnParts, signal: AbortSignal): Promise<v
   const { rt } = parts
   while (!signal.aborted) {
     // Each by itself: who cannot send transactions still learns what was settled.
+    const promises = parts.promises()
     for (const collect of [redeemVouchers, claimRewards]) {
       try {
-        await collect(parts)
+        await collect(parts, promises)
       } catch (error) {
         if (!signal.aborted) rt.log.debug('collecting earnings failed and is tried again', { why: String(error) })
       }
@@ -61,10 +62,10 @@ export function compact(signature: Uint8Array): { r: Hex; vs: Hex } {
   return { r: `0x${toHex(signature.subarray(0, 32))}`, vs: `0x${toHex(vs)}` }
 }
 
-async function redeemVouchers(parts: EarnParts): Promise<void> {
+async function redeemVouchers(parts: EarnParts, { vouchers }: Promises): Promise<void> {
   const { rt, net, operator, signer } = parts
   const { credits } = rt.chain.addresses
-  const due = parts.promises().vouchers.flatMap(({ voucher, signature }) => {
+  const due = vouchers.flatMap(({ voucher, signature }) => {
     const channel = rt.chain.channel(voucher.payer, operator, voucher.asset, net, voucher.channelId)
     const { available, thawing } = rt.chain.escrow(voucher.payer, voucher.asset)
     const promised = voucher.cumulative - (channel?.redeemed ?? 0n)
@@ -93,7 +94,7 @@ const activeRoot = (parts: EarnParts): RootRow | null =>
     .filter((root) => root.state === 'active')
     .at(-1) ?? null
 
-async function claimRewards(parts: EarnParts): Promise<void> {
+async function claimRewards(parts: EarnParts, promises: Promises): Promise<void> {
   const { rt, net, operator, signer } = parts
   const root = activeRoot(parts)
   const mine = root === null ? null : await partOf(parts, root)
@@ -108,7 +109,7 @@ async function claimRewards(parts: EarnParts): Promise<void> {
     if (outcome.is === 'reverted') rt.log.warn('a claim was refused', { epoch: root.epoch, error: outcome.error })
     else rt.log.info('claimed rewards', { epoch: root.epoch, cumulative: line.cumulative })
   }
-  await redeemProved(parts, root, mine)
+  await redeemProved(parts, promises, root, mine)
 }
 
 const kept = new WeakMap<EarnParts, { readonly of: Digest; readonly part: OwnerPart | 'absent' }>()
@@ -164,10 +165,14 @@ function pricedLines({ channels }: OwnerLine, rates: Promises['rates']): Readonl
 }
 
 /** Takes what a silent payer's channel proved: only once its voucher has fallen `patienceEpochs` behind. */
-async function redeemProved(parts: EarnParts, root: RootRow, { line: mine, detail, proof }: OwnerPart): Promise<void> {
+async function redeemProved(
+  parts: EarnParts,
+  { vouchers, rates }: Promises,
+  root: RootRow,
+  { line: mine, detail, proof }: OwnerPart,
+): Promise<void> {
   const { rt, net, operator, signer } = parts
   const { credits } = rt.chain.addresses
-  const { vouchers, rates } = parts.promises()
   const promised = new Map(vouchers.map(({ voucher }) => [voucher.payer, voucher.cumulative]))
   for (const [payer, priced] of pricedLines(mine, rates)) {
     const value = priced.reduce((sum, { line, rate }) => sum + (line.cumulative * rate.numerator) / rate.denominator, 0n)

@@ -42,6 +42,35 @@ test('dials across a cut time out, and pass again when it is healed', async () =
   })
 })
 
+test('a machine by another name is cut, healed and crashed with it', async () => {
+  const clock = createFakeClock()
+  const hub = createHub(clock)
+  const [a, b] = [hub.join(peer('a')), hub.join(peer('b'))]
+  const again = () => {
+    const visitor = hub.join(peer('v'), { listens: false, machine: a.self })
+    visitor.know(b.self, b.addresses)
+    return visitor
+  }
+  const visitor = again()
+  b.handle(PROTOCOL, async (io) => {
+    assert.equal(io.peer, visitor.self, 'nobody sees whose it is')
+    await clock.sleep(1_000)
+    await io.send(new Uint8Array(1))
+  })
+  await clock.run(async () => {
+    const early = await visitor.dial(b.self, PROTOCOL)
+    hub.cut(a.self, b.self)
+    await assert.rejects(visitor.dial(b.self, PROTOCOL), (error) => isCairnError(error, 'UNREACHABLE'))
+    hub.heal(a.self, b.self)
+    assert.equal((await early.receive())?.length, 1, 'what was under way goes on')
+    const late = await visitor.dial(b.self, PROTOCOL)
+    hub.crash(a.self)
+    await assert.rejects(late.receive())
+    await assert.rejects(visitor.dial(b.self, PROTOCOL))
+    assert.equal((await (await again().dial(b.self, PROTOCOL)).receive())?.length, 1)
+  })
+})
+
 test('messages under way wait for a cut to heal, and an exchange cut for too long is lost', async () => {
   const clock = createFakeClock()
   const hub = createHub(clock)

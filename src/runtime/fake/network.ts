@@ -22,8 +22,11 @@ export interface FakeNetworkOptions {
 
 /** The wires between all nodes of a simulation, and the hands that cut them. */
 export interface FakeNetworkHub {
-  /** Puts a node on the network, or back after a crash; it listens unless it only dials. */
-  join(self: PeerId, options?: { readonly listens?: boolean }): Network
+  /**
+   * Puts a node on the network, or back after a crash; it listens unless it only dials. With `machine` it is another name of a
+   * node that is there: what cuts or crashes that one does so to it.
+   */
+  join(self: PeerId, options?: { readonly listens?: boolean; readonly machine?: PeerId }): Network
   /** Nothing passes between the two until `heal`: dials time out, messages under way wait. */
   cut(a: PeerId, b: PeerId): void
   heal(a: PeerId, b: PeerId): void
@@ -47,6 +50,8 @@ class Hub implements FakeNetworkHub {
   readonly #random: Random
   readonly #latency: { readonly min: number; readonly max: number }
   readonly #cuts = new Set<string>()
+  /** Nodes by another name. */
+  readonly #machines = new Map<PeerId, PeerId>()
 
   constructor({ clock, random, latency = { min: 1, max: 20 } }: FakeNetworkOptions) {
     assert(latency.min >= 0 && latency.max >= latency.min, 'latencies are a range of milliseconds')
@@ -55,8 +60,9 @@ class Hub implements FakeNetworkHub {
     this.#latency = latency
   }
 
-  join(self: PeerId, { listens = true }: { readonly listens?: boolean } = {}): Network {
+  join(self: PeerId, { listens = true, machine }: { readonly listens?: boolean; readonly machine?: PeerId } = {}): Network {
     assert(!this.nodes.has(self), `${self} is on the network already`)
+    if (machine !== undefined) this.#machines.set(self, machine)
     let address = [...this.homes].find(([, peer]) => peer === self)?.[0] ?? null
     if (address === null && listens) {
       const n = this.homes.size + 1
@@ -74,7 +80,7 @@ class Hub implements FakeNetworkHub {
 
   heal(a: PeerId, b: PeerId): void {
     this.#cuts.delete(pair(a, b))
-    for (const end of this.nodes.get(a)?.endsWith(b) ?? []) end.resume()
+    for (const node of this.#on(a)) for (const end of node.ends()) if (this.#machineOf(end.peer) === b) end.resume()
   }
 
   drop(a: PeerId, b: PeerId): void {
@@ -84,7 +90,22 @@ class Hub implements FakeNetworkHub {
   }
 
   crash(peer: PeerId): void {
-    this.nodes.get(peer)?.die(new CairnError('ABORTED', { what: 'a node that crashed' }))
+    for (const node of this.#on(peer)) node.die(new CairnError('ABORTED', { what: 'a node that crashed' }))
+  }
+
+  left(peer: PeerId): void {
+    this.nodes.delete(peer)
+    this.#machines.delete(peer)
+  }
+
+  #machineOf(peer: PeerId): PeerId {
+    return this.#machines.get(peer) ?? peer
+  }
+
+  /** The node and those that are it by another name. */
+  #on(machine: PeerId): readonly FakeNode[] {
+    const names = [machine, ...[...this.#machines].filter(([, at]) => at === machine).map(([name]) => name)]
+    return names.flatMap((name) => this.nodes.get(name) ?? [])
   }
 
   way(a: PeerId, b: PeerId): Way {
@@ -97,7 +118,7 @@ class Hub implements FakeNetworkHub {
   }
 
   isCut(a: PeerId, b: PeerId): boolean {
-    return this.#cuts.has(pair(a, b))
+    return this.#cuts.has(pair(this.#machineOf(a), this.#machineOf(b)))
   }
 }
 
@@ -153,8 +174,12 @@ class FakeNode implements Network {
     this.die(new CairnError('ABORTED', { what: 'a network that was closed' }))
   }
 
+  ends(): readonly FakeExchange[] {
+    return [...this.#ends]
+  }
+
   endsWith(peer: PeerId): readonly FakeExchange[] {
-    return [...this.#ends].filter((end) => end.peer === peer)
+    return this.ends().filter((end) => end.peer === peer)
   }
 
   forget(peer: PeerId): void {
@@ -164,7 +189,7 @@ class FakeNode implements Network {
   die(why: CairnError): void {
     if (!this.#alive) return
     this.#alive = false
-    this.hub.nodes.delete(this.self)
+    this.hub.left(this.self)
     for (const end of [...this.#ends]) end.abort(why)
     for (const node of this.hub.nodes.values()) node.forget(this.self)
     for (const waiting of [...this.#waiting.values()]) for (const wake of [...waiting]) wake()
