@@ -48,8 +48,8 @@ const partOf = (crypto: Crypto, { owners }: Settlement, tree: MerkleTree, accoun
 export const ownerPart = (crypto: Crypto, settlement: Settlement, account: Account): OwnerPart | null =>
   settlement.owners.length === 0 ? null : partOf(crypto, settlement, treeOf(crypto, settlement), account)
 
-/** Settlements whose trees are kept: the newest that can be claimed from, and the one before it for those who are behind. */
-const OPEN_MAX = 2
+/** Settlements whose trees are kept: the newest that can be claimed from, and those beside it. */
+const OPEN_MAX = 3
 
 /**
  * Parts of the settlements that `offered` names, as bytes for the wire; null for others and for accounts without a line.

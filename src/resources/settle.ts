@@ -22,6 +22,7 @@ import { assert } from '../std/assert.ts'
 import { compareBytes } from '../std/bytes.ts'
 import { BUNDLES_MAX, type Evidence, REASON_LIMITS, type Settlement, settlementSchema } from './evidence.ts'
 import { because, type JudgeFacts, judgeBundle, nonceHash } from './judge.ts'
+import { CHANNEL_ID } from './rates.ts'
 import type { Kind, Member, Reason, Resource, Score, Usage } from './resource.ts'
 
 export { type AnswerContext, answerHash, nonceHash, subjectSeed } from './judge.ts'
@@ -234,7 +235,7 @@ function unitsOf(
   const unitIds = new Map(resource.units.map(({ id }) => [id, unitId(crypto, `${resource.id}.${id}`)]))
   return results.flatMap(({ owner, payable }) =>
     payable.map(({ payer, units }) => {
-      const channel = channelKey(crypto, payer, owner, facts.credits, facts.net, 0n)
+      const channel = channelKey(crypto, payer, owner, facts.credits, facts.net, CHANNEL_ID)
       const lines = [...unitIds].flatMap(([id, unit]) => {
         const cumulative = units[id] ?? 0n
         return cumulative > 0n ? [{ channel, unit, cumulative }] : []

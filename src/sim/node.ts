@@ -91,6 +91,7 @@ export function createNode({ world, keys, bend, verifiers }: NodeOptions): SimNo
         signer: chain.signer(keys.operator.account),
         verifiers: verifiers.map((verifier) => verifier.keys.transport),
         promises: opened.promises,
+        unredeemable: opened.unredeemable,
         settled: opened.settled,
         worth: WORTH,
         patienceEpochs: PATIENCE_EPOCHS,

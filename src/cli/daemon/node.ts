@@ -55,6 +55,7 @@ export async function nodeDaemon(folder: string): Promise<never> {
         signer,
         verifiers,
         promises: provider.promises,
+        unredeemable: provider.unredeemable,
         settled: provider.settled,
         worth: config.worth,
         patienceEpochs: config.patienceEpochs,

@@ -49,6 +49,8 @@ export interface StorageProvider {
   promises(): { readonly vouchers: readonly HeldVoucher[]; readonly rates: readonly HeldRate[] }
   /** The root of `epoch` is active; `lines` are what its settlement proves for this operator, by channel and unit. */
   settled(epoch: number, lines: readonly ChannelLine[]): void
+  /** The payer's voucher up to `cumulative` brings no more than it has brought: what it promises beyond counts for nothing. */
+  unredeemable(payer: Account, cumulative: bigint): void
   /** One turn of what the provider does unasked (metering, claims, garbage, compaction); its own loop does so each second. */
   upkeep(): Promise<void>
   /** Takes no new exchanges and waits until the running ones are done, or `signal` fires. */
@@ -155,6 +157,7 @@ export async function openStorageProvider(options: StorageProviderOptions): Prom
     signed: (head) => desks.proofs.signed(head),
     promises: () => ({ vouchers: desks.at.ledger.allVouchers(), rates: desks.at.ledger.rates() }),
     settled: desks.meters.settled,
+    unredeemable: desks.meters.unredeemable,
     upkeep: desks.upkeep.turn,
     drain,
     status: () => statusOf(desks, pieces.state === 'failing' ? 'failing' : state),

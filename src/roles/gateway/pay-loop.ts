@@ -116,7 +116,6 @@ function bookOf(parts: PayParts): PayBook {
     payer: parts.account,
     sessionKey: parts.sessionKey,
     rates: payees.rates,
-    resource: parts.resource.id,
     delegated: (key) => rt.chain.session(parts.account, key) !== null,
   })
 }

@@ -25,7 +25,6 @@ const bookOf = (session = 'session', database = openDatabase(':memory:')) =>
     payer: accountOf('payer'),
     sessionKey: secretOf(session),
     rates: { kept: { numerator: 1n, denominator: 3n }, served: { numerator: 2n, denominator: 7n } },
-    resource: 'storage',
     delegated: (key) => key === address(toHex(crypto.secp256k1.address(secretOf('session')))),
   })
 

@@ -52,7 +52,6 @@ export function openPayBook(options: {
   readonly payer: Account
   readonly sessionKey: Uint8Array
   readonly rates: Readonly<Record<string, Rate>>
-  readonly resource: string
   /** Whether `key` ever was a session key of the payer. */
   delegated(key: Address): boolean
 }): PayBook {

@@ -6,87 +6,116 @@ import type { Asking, Collected } from '../../resources/resource.ts'
 import { createFakeClock, createFakeRuntime, createInlineCompute, portableCrypto } from '../../runtime/fake/index.ts'
 import { createNative } from '../../runtime/real/compute/native.ts'
 import { createPrng } from '../../std/prng.ts'
-import { askSubjects } from './ask.ts'
+import { createAskDesk } from './ask.ts'
 
 const asking = { epoch: 7 as Epoch } as Asking
 const SILENCE: Collected = { claims: [], answers: [], blobs: new Map() }
 const ANSWER: Collected = { ...SILENCE, claims: [Uint8Array.of(1)] }
 const SILENT_MS = 5_000
+const HOUR = 3_600_000
 const subject = (n: number): DeviceId => deviceId(`0x${String(n).padStart(64, '0')}`)
+const goOn = new AbortController().signal
 
-/** `count` subjects; every `nth` is away and takes all of its deadline, the others answer within a tenth of a second. */
-function stage(count: number, nth: number) {
+type Kind = 'there' | 'away' | 'stalls'
+
+/** Subjects that answer within a tenth of a second, are away and take all of their deadline, or answer for ever and never. */
+function stage(count: number, kindOf: (n: number) => Kind, alone = true) {
   const clock = createFakeClock()
   const rt = {
     ...createFakeRuntime({ prng: createPrng(1n), compute: createInlineCompute(createNative()), crypto: portableCrypto, clock }),
     clock,
   }
   const subjects = Array.from({ length: count }, (_, n) => subject(n))
-  const away = new Set(subjects.filter((_, n) => n % nth === 0))
-  const silent = new Set<DeviceId>()
+  const kinds = new Map(subjects.map((one, n) => [one, kindOf(n)]))
+  const of = (kind: Kind): readonly DeviceId[] => subjects.filter((one) => kinds.get(one) === kind)
   const order: DeviceId[] = []
-  const collect = async (_rt: unknown, _asking: unknown, of: DeviceId, signal: AbortSignal): Promise<Collected> => {
-    order.push(of)
-    await clock.sleep(away.has(of) ? SILENT_MS : 100, signal)
-    return away.has(of) ? SILENCE : ANSWER
+  const collect = async (_rt: unknown, _asking: unknown, one: DeviceId, signal: AbortSignal): Promise<Collected> => {
+    order.push(one)
+    const kind = kinds.get(one)
+    await clock.sleep(kind === 'there' ? 100 : kind === 'away' ? SILENT_MS : 24 * HOUR, signal)
+    return kind === 'there' ? ANSWER : SILENCE
   }
-  const parts = { rt, resource: { collect } } as unknown as Parameters<typeof askSubjects>[0]
-  const within = (ms: number, signal = new AbortController().signal) =>
-    clock.run(() => askSubjects(parts, asking, subjects, silent, (clock.now() + ms) as UnixMs, signal))
-  return { clock, subjects, away, silent, order, within }
+  const parts = { rt, resource: { collect } } as unknown as Parameters<typeof createAskDesk>[0]
+  const desk = createAskDesk(parts, alone)
+  const early: number[] = []
+  return {
+    clock,
+    subjects,
+    of,
+    order,
+    early,
+    within: (ms: number) =>
+      clock.run(() => desk.ask(asking, subjects, (clock.now() + ms) as UnixMs, async (said) => early.push(said.size), goOn)),
+  }
 }
 
 describe('asking all subjects', () => {
   test('takes no longer than those that are away, many at a time', async () => {
-    const { clock, subjects, away, silent, within } = stage(200, 3)
+    const { clock, subjects, within } = stage(200, (n) => (n % 3 === 0 ? 'away' : 'there'))
     const began = clock.monotonic()
-    const said = await within(20_000)
-    assert.deepEqual([...(said?.keys() ?? [])], subjects, 'in their order')
+    assert.deepEqual([...((await within(20_000)) ?? new Map()).keys()], subjects, 'in their order')
     assert.ok(clock.monotonic() - began <= 2 * SILENT_MS + 1_000, `67 that are away took ${clock.monotonic() - began} ms`)
-    assert.deepEqual([...silent].sort(), [...away].sort())
   })
 
-  test('asks those that gave no answer the last time after all others, and nobody always last', async () => {
-    const { away, subjects, order, within } = stage(200, 3)
+  test('asks those that gave no answer the last time after all others, whose answers are kept before, and nobody always last', async () => {
+    const { of, order, early, within } = stage(200, (n) => (n % 3 === 0 ? 'away' : 'there'))
+    const there = of('there')
     await within(20_000)
-    const first = order.splice(0)
+    assert.deepEqual(early, [], 'nobody was silent before')
+    const first = order.splice(0).filter((one) => there.includes(one))
     await within(20_000)
-    const there = subjects.length - away.size
-    assert.ok(order.slice(0, there).every((one) => !away.has(one)))
-    assert.notDeepEqual(
-      order.slice(0, there),
-      first.filter((one) => !away.has(one)),
-    )
+    const second = order.slice(0, there.length)
+    assert.deepEqual([...second].sort(), [...there])
+    assert.notDeepEqual(second, first)
+    assert.deepEqual(early, [there.length])
+  })
+
+  test('is not held up by any number of those that answer for ever: they get their share of time, once', async () => {
+    const { clock, of, early, within } = stage(330, (n) => (n < 130 ? 'stalls' : 'there'))
+    const said = await within(HOUR / 4)
+    assert.ok(of('there').every((one) => said?.get(one) === ANSWER))
+    assert.ok(of('stalls').every((one) => said?.get(one)?.claims.length === 0))
+    const began = clock.monotonic()
+    assert.ok((await within(HOUR / 4)) !== null)
+    assert.deepEqual(early, [200])
+    assert.ok(clock.monotonic() - began <= HOUR / 8 + 1_000, 'half of the time is left for reading')
   })
 
   test('ends with the epoch, and those that had no turn keep nobody from being paid', async () => {
-    const { subjects, away, silent, within } = stage(3_000, 2)
-    for (const one of away) silent.add(one)
+    const { of, subjects, within } = stage(1_000, (n) => (n % 2 === 0 ? 'away' : 'there'))
+    await within(HOUR)
     const said = await within(10_000)
     assert.ok(said !== null && said.size < subjects.length)
-    assert.ok(subjects.every((one) => away.has(one) || said.get(one) === ANSWER))
+    assert.ok(of('there').every((one) => said.get(one) === ANSWER))
   })
 
-  test('says nothing at all when it had time for a few alone', async () => {
-    assert.equal(await stage(1_000, 1_000).within(150), null)
-    assert.equal(await stage(10, 20).within(-1), null)
-    assert.equal((await stage(64, 64).within(150))?.size, 63)
+  test('leaves nobody out whom other verifiers may have asked, and brings nothing instead', async () => {
+    for (const alone of [true, false]) {
+      const said = await stage(100, () => 'there', alone).within(150)
+      assert.deepEqual(said?.size, alone ? 64 : undefined)
+      assert.equal((await stage(64, () => 'there', alone).within(150))?.size, 64)
+      assert.equal(await stage(10, () => 'there', alone).within(-1), null)
+    }
   })
 
-  test('an error is not taken for silence, and it stops with the verifier', async () => {
-    const { clock, subjects, silent } = stage(10, 20)
+  test('an error is not taken for silence: it stops all that ask, as the verifier’s end does', async () => {
+    const clock = createFakeClock()
     const rt = createFakeRuntime({ prng: createPrng(1n), compute: createInlineCompute(createNative()), crypto: portableCrypto, clock })
-    const failing = {
-      rt: { ...rt, clock },
-      resource: {
-        async collect() {
-          throw new Error('no socket is left')
-        },
-      },
-    } as unknown as Parameters<typeof askSubjects>[0]
-    const until = (clock.now() + 1_000) as UnixMs
-    const run = (signal: AbortSignal) => clock.run(() => askSubjects(failing, asking, subjects, silent, until, signal))
-    await assert.rejects(run(new AbortController().signal), /no socket is left/)
+    let asked = 0
+    const collect = async (_rt: unknown, _asking: unknown, of: DeviceId, signal: AbortSignal): Promise<Collected> => {
+      asked += 1
+      if (of === subject(3)) throw new Error('no socket is left')
+      await clock.sleep(1_000, signal)
+      return ANSWER
+    }
+    const desk = createAskDesk({ rt: { ...rt, clock }, resource: { collect } } as unknown as Parameters<typeof createAskDesk>[0], true)
+    const subjects = Array.from({ length: 200 }, (_, n) => subject(n))
+    const run = (signal: AbortSignal) =>
+      clock.run(() => desk.ask(asking, subjects, (clock.now() + 60_000) as UnixMs, async () => undefined, signal))
+    await assert.rejects(run(goOn), /no socket is left/)
+    const before = asked
+    await clock.run(() => clock.sleep(30_000))
+    assert.equal(asked, before, 'nobody goes on')
     await assert.rejects(run(AbortSignal.abort(new Error('the verifier stops'))), /the verifier stops/)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Every subject is asked once an epoch. One that is away takes all of its deadline, so many are asked at a time, those that
- * did not answer the last time come last, and when the epoch ends before all had their turn, the others are not kept waiting.
+ * Every subject is asked once an epoch. One that is away takes its whole deadline, and one that means ill can answer a byte at a
+ * time: so many are asked at once, none for longer than its share, and whoever gave no answer comes after all who did.
  */
 import type { DeviceId } from '../../protocol/ids.ts'
 import type { UnixMs } from '../../protocol/units.ts'
@@ -9,54 +9,88 @@ import type { VerifierParts } from './settle-epoch.ts'
 
 /** At 100 KiB of proofs each, 18 Mbit/s for those that take as long as they may. */
 const ASK_AT_ONCE = 64
+/** The most that a subject may show, some 10 MiB, over a line of 1 Mbit/s, half as long again; in short epochs half of what is left. */
+const SUBJECT_MS = 120_000
 
-/**
- * What subjects said, in their order; those that had no turn before `until` are left out. Null when these are most of those
- * that answer: nothing at all speaks against nobody, and other verifiers may have more. `silent` are those that gave no answer
- * the last time, and is brought up to date. Rejects when `signal` fires.
- */
-export async function askSubjects(
-  { rt, resource }: Pick<VerifierParts, 'rt' | 'resource'>,
-  asking: Asking,
-  subjects: readonly DeviceId[],
-  silent: Set<DeviceId>,
-  until: UnixMs,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<DeviceId, Collected> | null> {
-  const said = new Map<DeviceId, Collected>()
-  const left = Math.max(0, until - rt.clock.now())
-  using over = rt.clock.deadline(`asking subjects of epoch ${asking.epoch}`, left, signal)
-  const askOne = async (subject: DeviceId): Promise<void> => {
-    try {
-      const got = await resource.collect(rt, asking, subject, over.signal)
-      said.set(subject, got)
-      if (isSilent(got)) silent.add(subject)
-      else silent.delete(subject)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!over.signal.aborted) throw error
-    }
-  }
-  const shuffled = shuffle(subjects, (bound) => rt.random.below(bound))
-  // One queue for all that ask: whoever is done takes the next.
-  const queue = [...shuffled.filter((one) => !silent.has(one)), ...shuffled.filter((one) => silent.has(one))].values()
-  const work = async (): Promise<void> => {
-    for (const subject of queue) {
-      if (over.signal.aborted || left === 0) return
-      await askOne(subject)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(ASK_AT_ONCE, subjects.length) }, work))
-  signal.throwIfAborted()
-  if (said.size < subjects.length)
-    rt.log.warn('the epoch ends before all subjects were asked', { epoch: asking.epoch, asked: said.size, of: subjects.length })
-  const due = subjects.filter((subject) => !silent.has(subject))
-  if (2 * due.filter((subject) => said.has(subject)).length < due.length) return null
-  return new Map(subjects.flatMap((subject) => [said.get(subject)].flatMap((got) => (got === undefined ? [] : [[subject, got] as const]))))
+const SILENCE: Collected = { claims: [], answers: [], blobs: new Map() }
+
+export type Answers = ReadonlyMap<DeviceId, Collected>
+
+export interface AskDesk {
+  /**
+   * Asks all `subjects` until shortly before `until`. `kept` is given what those said that answered the last time, before the
+   * others are asked. Null when one of the former had no turn and other verifiers may have asked it: leaving it out would speak
+   * against it. A verifier that is `alone` brings what it has. Rejects when `signal` fires.
+   */
+  ask(asking: Asking, subjects: readonly DeviceId[], until: UnixMs, kept: Kept, signal: AbortSignal): Promise<Answers | null>
 }
 
-/** Who has nothing to show is not told from who is away: neither loses anything by being asked last. */
-const isSilent = ({ claims, answers }: Collected): boolean => claims.length === 0 || answers.some((answer) => answer.is === 'silence')
+export type Kept = (answers: Answers) => Promise<unknown>
+
+export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'resource'>, alone: boolean): AskDesk {
+  /** Subjects that gave no answer the last time. Who has nothing to show is not told from who is away, and loses nothing by it. */
+  const silent = new Set<DeviceId>()
+
+  async function askOne(asking: Asking, subject: DeviceId, ms: number, signal: AbortSignal): Promise<Collected | null> {
+    using share = rt.clock.deadline(`what ${subject} has to show`, ms, signal)
+    const said = await resource.collect(rt, asking, subject, share.signal).catch((error: unknown) => {
+      if (!share.signal.aborted) throw error
+      return null
+    })
+    const isSilent = said === null || said.claims.length === 0 || said.answers.some((answer) => answer.is === 'silence')
+    if (isSilent) silent.add(subject)
+    else silent.delete(subject)
+    // Cut off by the end of the epoch it had no fair turn; by the end of its own time it did.
+    return said ?? (signal.aborted ? null : SILENCE)
+  }
+
+  /** What those said that had a turn before `until`. */
+  async function round(asking: Asking, subjects: readonly DeviceId[], until: UnixMs, signal: AbortSignal): Promise<Answers> {
+    const said = new Map<DeviceId, Collected>()
+    const left = until - rt.clock.now()
+    if (left <= 0) return said
+    using over = rt.clock.deadline(`asking subjects of epoch ${asking.epoch}`, left, signal)
+    const failed = new AbortController()
+    const ends = AbortSignal.any([over.signal, failed.signal])
+    // One queue for all that ask: whoever is done takes the next.
+    const queue = shuffle(subjects, (bound) => rt.random.below(bound)).values()
+    const work = async (): Promise<void> => {
+      for (const subject of queue) {
+        if (ends.aborted) return
+        const one = await askOne(asking, subject, Math.min(SUBJECT_MS, left / 2), ends)
+        if (one !== null) said.set(subject, one)
+      }
+    }
+    const stop = (error: unknown): never => {
+      failed.abort(error)
+      throw error
+    }
+    await Promise.all(Array.from({ length: Math.min(ASK_AT_ONCE, subjects.length) }, () => work().catch(stop)))
+    signal.throwIfAborted()
+    return said
+  }
+
+  return {
+    async ask(asking, subjects, until, kept, signal) {
+      const due = subjects.filter((subject) => !silent.has(subject))
+      const late = subjects.filter((subject) => silent.has(subject))
+      const said = await round(asking, due, until, signal)
+      const missing = due.length - said.size
+      if (missing > 0) rt.log.warn('the epoch ended before all subjects were asked', { epoch: asking.epoch, missing, alone })
+      if (said.size === 0 ? subjects.length > late.length : missing > 0 && !alone) return null
+      if (late.length > 0) await kept(said)
+      const now = rt.clock.now()
+      // The other half of what is left is for reading what was shown.
+      const more = await round(asking, late, (now + Math.max(0, until - now) / 2) as UnixMs, signal)
+      const all = new Map<DeviceId, Collected>()
+      for (const subject of subjects) {
+        const one = said.get(subject) ?? more.get(subject)
+        if (one !== undefined) all.set(subject, one)
+      }
+      return all
+    },
+  }
+}
 
 /** Nobody is to be the last in every epoch. */
 function shuffle<T>(items: readonly T[], below: (bound: number) => number): readonly T[] {

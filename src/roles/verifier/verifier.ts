@@ -12,7 +12,7 @@ import { createOwnerParts } from '../../resources/owner-part.ts'
 import { serveFiles } from '../../resources/peers.ts'
 import type { Asking, Collected, Seen } from '../../resources/resource.ts'
 import { nonceHash } from '../../resources/settle.ts'
-import { askSubjects } from './ask.ts'
+import { type AskDesk, createAskDesk } from './ask.ts'
 import { nominateSelf } from './nominate.ts'
 import { probeSubjects } from './probe.ts'
 import { pruneEvidence } from './prune.ts'
@@ -33,8 +33,7 @@ const LOOK_BACK = 4
 interface Memory {
   /** Nominations that were tried. */
   readonly tried: Set<string>
-  /** Subjects that gave no answer the last time. */
-  readonly silent: Set<DeviceId>
+  readonly asks: AskDesk
 }
 
 export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Promise<void> {
@@ -46,7 +45,7 @@ export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Pr
     createOwnerParts(rt.crypto, read, () => claimable(parts)),
   )
   const quorum = createQuorum(parts)
-  const memory: Memory = { tried: new Set(), silent: new Set() }
+  const memory: Memory = { tried: new Set(), asks: createAskDesk(parts, parts.peers.length === 0) }
   while (!signal.aborted) {
     try {
       await tick(parts, quorum, memory, signal)
@@ -58,12 +57,12 @@ export async function runVerifier(parts: VerifierParts, signal: AbortSignal): Pr
   }
 }
 
-/** Settlements that are claimed from: those of the active roots, oldest first. */
-const claimable = ({ rt, net }: VerifierParts): readonly Digest[] =>
-  rt.chain
-    .roots(net)
-    .filter((root) => root.state === 'active')
-    .map((root) => root.dataHash)
+/** Settlements that providers claim from: that of the newest active root, and those beside it, for who is a few blocks behind or ahead. */
+function claimable({ rt, net }: VerifierParts): readonly Digest[] {
+  const roots = rt.chain.roots(net).filter((root) => root.state === 'active' || root.state === 'pending')
+  const last = roots.findLastIndex((root) => root.state === 'active')
+  return roots.slice(Math.max(0, last - 1), last + 2).map((root) => root.dataHash)
+}
 
 async function tick(parts: VerifierParts, quorum: Quorum, memory: Memory, signal: AbortSignal): Promise<void> {
   const { rt, net } = parts
@@ -78,7 +77,7 @@ async function tick(parts: VerifierParts, quorum: Quorum, memory: Memory, signal
   for (let ahead = 1; ahead <= AHEAD; ahead += 1) await commitNonce(parts, epochOf(running + ahead))
   // Beside the rest: it may take all of the epoch, in whose first quarter the bundle of the one before is due.
   once(parts, `collect:${net}:${current}`, () =>
-    collect(parts, current, memory.silent, signal).catch((error: unknown) => {
+    collect(parts, current, memory.asks, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error
     }),
   )
@@ -114,7 +113,7 @@ async function commitNonce(parts: VerifierParts, epoch: Epoch): Promise<void> {
 }
 
 /** Asks every registered subject, once, at a moment of the epoch that the nonce decides and nobody else can know. */
-async function collect(parts: VerifierParts, epoch: Epoch, silent: Set<DeviceId>, signal: AbortSignal): Promise<void> {
+async function collect(parts: VerifierParts, epoch: Epoch, asks: AskDesk, signal: AbortSignal): Promise<void> {
   const { rt, book, net, signer } = parts
   const row = book.get(epoch)
   if (row === null || row.state !== 'committed') return
@@ -131,7 +130,7 @@ async function collect(parts: VerifierParts, epoch: Epoch, silent: Set<DeviceId>
   const until = ((epoch + 1) * seconds * 1000 - PACK_MS) as UnixMs
   if (rt.clock.now() >= until) return
   const subjects = rt.chain.devices(net).flatMap((device) => (device.status === 'active' ? [device.id] : []))
-  const answers = await askSubjects(parts, asking, subjects, silent, until, signal)
+  const answers = await asks.ask(asking, subjects, until, (early) => keep(parts, asking, early, new Map()), signal)
   if (answers === null) return
   const bundle = await keep(parts, asking, answers, new Map())
   rt.log.info('collected an epoch', { epoch, subjects: answers.size, bundle })

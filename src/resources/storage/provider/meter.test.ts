@@ -112,33 +112,88 @@ test('what an operator took by proof is paid, without any voucher', async () => 
   assert.equal(await allowed(gateway, entry, 1), 'put and get')
 })
 
-test('no head without a rate that its payer signed, that is no less than what is asked here, and never below an earlier one', async () => {
+/** Heads with one rate after the other, and what is kept of these. */
+async function withRates(names: { account?: boolean } = {}) {
   const world = await createTestWorld(1, { keptPerByteSecond: 2n })
   const provider = await world.open()
   const gateway = world.gateway(keyOf(1))
   const entry = await putPiece(gateway, 1, world.prng.bytes(1000))
   let version = 0n
   const send = async (change: { numerator?: bigint; denominator?: bigint }, by = gateway): Promise<string> => {
-    const signature = by.rate(change).signature
-    const head = gateway.head(version + 1n, setOf([entry]))
-    const adds = version === 0n ? [entry] : []
-    const code = codeOf(await propose(gateway, head, adds, [], { rate: { ...gateway.rate(change), signature } }))
+    const rate = by.rate(change)
+    const head = gateway.head(version + 1n, setOf(names.account === false ? [] : [entry]))
+    const adds = version === 0n && names.account !== false ? [entry] : []
+    const code = codeOf(await propose(gateway, head, adds, [], { rate }))
     if (code === 'signed') version += 1n
     return code
   }
+  const held = () =>
+    provider.promises().rates.map(({ payer, channel, unit, numerator, denominator }) => ({ payer, channel, unit, numerator, denominator }))
+  return { world, provider, send, held }
+}
+
+test('no head without a rate that its payer signed, that is no less than what is asked here, and a price at all', async () => {
+  const { world, send, held } = await withRates()
   assert.equal(await send({ numerator: 1n }), 'unpaid')
   assert.equal(await send({ denominator: 0n }), 'invalid')
+  assert.equal(await send({ numerator: 2n ** 128n - 1n }), 'invalid', 'a value that no contract could count')
   assert.equal(await send({}, world.gateway(keyOf(3))), 'unauthorized')
-  assert.deepEqual(provider.promises().rates, [], 'what is refused leaves nothing behind')
-  assert.deepEqual(
-    [await send({ numerator: 4n }), await send({ numerator: 3n }), await send({ numerator: 9n, denominator: 2n })],
-    ['signed', 'invalid', 'signed'],
-  )
+  assert.deepEqual(held(), [], 'what is refused leaves nothing behind')
+  assert.equal(await send({ numerator: 4n }), 'signed')
   const [line] = lines(world, 0n)
-  const held = provider
-    .promises()
-    .rates.map(({ payer, channel, unit, numerator, denominator }) => ({ payer, channel, unit, numerator, denominator }))
-  assert.deepEqual(held, [{ payer: keyOf(1).account, channel: line?.channel, unit: line?.unit, numerator: 9n, denominator: 2n }])
+  const kept = { payer: keyOf(1).account, channel: line?.channel, unit: line?.unit, numerator: 4n, denominator: 1n }
+  assert.deepEqual(held(), [kept])
+  assert.equal(await send({ numerator: 3n }), 'signed')
+  assert.deepEqual(held(), [kept], 'who signed more cannot take it back')
+  assert.equal(await send({ numerator: 9n, denominator: 2n }), 'signed')
+  assert.deepEqual(held(), [{ ...kept, numerator: 9n, denominator: 2n }])
+})
+
+test('of equal rates the one whose key lasts longer is kept, and none of a key that has ended', async () => {
+  const { world, provider, send } = await withRates()
+  const now = Math.floor(world.runtime.clock.now() / 1000)
+  const signed = () => provider.promises().rates[0]?.signature
+  const by = (n: number, until: number) => {
+    const key = addressOf(keyOf(n).secret)
+    world.chain.sessions.add(`${keyOf(1).account}/${key}/${SCOPE.voucher}`)
+    world.chain.ends.set(key, until)
+    return world.gateway(keyOf(n), keyOf(1).account)
+  }
+  const [short, long] = [by(3, now + 1_000), by(4, now + 100_000)]
+  for (const [gateway, kept] of [
+    [short, short],
+    [long, long],
+    [short, long],
+  ] as const) {
+    assert.equal(await send({}, gateway), 'signed')
+    assert.deepEqual(signed(), kept.rate().signature)
+  }
+  world.chain.ends.set(addressOf(keyOf(4).secret), now - 1)
+  assert.equal(await send({}, short), 'signed')
+  assert.deepEqual(signed(), short.rate().signature)
+})
+
+test('an empty set signs for no rate: nothing of it is ever proved', async () => {
+  const { send, held } = await withRates({ account: false })
+  assert.equal(await send({}), 'signed')
+  assert.deepEqual(held(), [])
+})
+
+test('a voucher that the chain pays nothing for covers nothing, until there is a better one', async () => {
+  const { world, provider, gateway, entry } = await withPiece()
+  world.chain.available = 1_000_000n
+  world.chain.redeemed = 0n
+  await gateway.ask({ op: 'voucher', ...gateway.voucher(500_000n) })
+  provider.unredeemable(keyOf(1).account, 500_000n)
+  for (let n = 1; n <= 6; n += 1) {
+    provider.settled(epochOf(world) - 1, lines(world, BigInt(n) * 60_000n))
+    await nextEpoch(world)
+    await provider.upkeep()
+  }
+  assert.equal(await allowed(gateway, entry, 1), '')
+  await gateway.ask({ op: 'voucher', ...gateway.voucher(500_001n) })
+  await provider.upkeep()
+  assert.equal(await allowed(gateway, entry, 2), 'put and get')
 })
 
 test('what no settlement proves is nobody’s debt, however long it was kept', async () => {

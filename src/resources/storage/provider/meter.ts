@@ -52,6 +52,8 @@ export interface MeterDesk {
   began(epoch: number): void
   /** The root of `epoch` is active; `lines` are what its settlement proves for this operator. Harmless when told again. */
   settled(epoch: number, lines: readonly ChannelLine[]): void
+  /** The chain pays no more for the payer's vouchers up to `cumulative` than it did, whatever funds it has. */
+  unredeemable(payer: Account, cumulative: bigint): void
   /** µcredits that vouchers promise and the payer's funds cover. */
   paid(account: Account): bigint
   /** µcredits, cumulative: what was proven by the newest settlement, and all that was served. */
@@ -71,6 +73,8 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
   const running = new Map<Account, Running>()
   const standings = new Map<Account, Standing>()
   const lapses = createLapseDesk(at)
+  /** Vouchers that brought less than the payer has. A restart asks the chain again. */
+  const empty = new Map<Account, bigint>()
   let lastEpoch: number | null = null
   let lastSettled = -1
   for (const meter of ledger.meters()) begin(meter)
@@ -94,7 +98,7 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
     const redeemed = channel?.redeemed ?? 0n
     const promised = ledger.voucher(account, CHANNEL_ID)?.voucher.cumulative ?? 0n
     // What was redeemed is paid whatever is promised: by proof, or with a voucher that another node of the operator holds.
-    if (promised <= redeemed) return redeemed
+    if (promised <= redeemed || promised <= (empty.get(account) ?? 0n)) return redeemed
     const covered = redeemed + (channel?.earmark ?? 0n) + chain.escrow(account, asset).available
     return promised < covered ? promised : covered
   }
@@ -167,6 +171,9 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
         note(meter, epoch)
       }
       standings.clear()
+    },
+    unredeemable(payer, cumulative) {
+      if (running.has(payer)) empty.set(payer, cumulative)
     },
     paid,
     owed,

@@ -1,38 +1,68 @@
 /** What a customer has signed that its proved byte-seconds cost: without it nothing of the customer's is signed for. */
-import type { Account } from '../../../protocol/ids.ts'
+import { type Account, address } from '../../../protocol/ids.ts'
 import type { Rate } from '../../../protocol/units.ts'
 import { SCOPE } from '../../../runtime/chain.ts'
-import { isAtLeast, rateTerms } from '../../rates.ts'
+import { toHex } from '../../../std/bytes.ts'
+import { isAtLeast, rateTerms, type SignedRate } from '../../rates.ts'
 import { BYTE_SECOND } from '../terms.ts'
 import { type ProviderContext, type Refused, refuse } from './context.ts'
 import type { OrderDesk } from './orders.ts'
 
+type Offered = Rate & { readonly signature: Uint8Array }
+
 export interface RateDesk {
-  /** Keeps a rate that is signed, not below this provider's nor below one that was kept before. Null: it is kept. */
-  take(payer: Account, rate: Rate & { readonly signature: Uint8Array }): Refused | null
+  /** Null when the rate is signed by a key of the payer, and no less than this provider's. */
+  check(payer: Account, rate: Offered): Refused | null
+  /** Keeps a rate that was checked, unless one that is better was kept before: a higher one, or an equal one whose key lasts longer. */
+  keep(payer: Account, rate: Offered): void
 }
+
+/** µcredits for a byte-second: with 2^95 of these, a zettabyte for a thousand years, a channel's value stays in the contracts' 128 bits. */
+const RATE_MAX: Rate = { numerator: 2n ** 32n, denominator: 1n }
 
 export function createRateDesk({ options, ledger }: ProviderContext, orders: OrderDesk): RateDesk {
   const { chain, operator, asset, net } = options
-  const { crypto } = options.runtime
+  const { clock, crypto } = options.runtime
+
+  function termsOf(payer: Account, { numerator, denominator }: Rate): ReturnType<typeof rateTerms> {
+    const unit = { payer, payee: operator.account, asset, net, resource: 'storage', unit: BYTE_SECOND }
+    return rateTerms(crypto, { chainId: chain.chainId, escrow: chain.addresses.escrow }, unit, { numerator, denominator })
+  }
+
+  /** Unix seconds until which the key that signed may spend; none for the payer itself. */
+  function endOf(payer: Account, rate: Offered): number {
+    const signer = crypto.secp256k1.recover(termsOf(payer, rate).hash, rate.signature)
+    if (signer === null) return 0
+    const key = address(toHex(signer))
+    if (key === (payer as string)) return Number.POSITIVE_INFINITY
+    const row = chain.session(payer, key)
+    return row === null ? 0 : row.revokedAt > 0 ? row.revokedAt : row.until
+  }
+
+  function isBetter(payer: Account, rate: Offered, known: SignedRate): boolean {
+    const end = endOf(payer, known)
+    if (end <= clock.now() / 1000) return true
+    return isAtLeast(rate, known) && (!isAtLeast(known, rate) || endOf(payer, rate) >= end)
+  }
+
   return {
-    take(payer, { signature, ...rate }) {
-      if (rate.denominator === 0n) return refuse('invalid', 'a rate has a denominator')
+    check(payer, rate) {
+      if (rate.denominator === 0n || !isAtLeast(RATE_MAX, rate)) return refuse('invalid', 'that is no price')
       const { kept } = options.rates
       if (!isAtLeast(rate, kept))
         return refuse(
           'unpaid',
           `a byte-second costs ${kept.numerator}/${kept.denominator} µcredits here, not ${rate.numerator}/${rate.denominator}`,
         )
-      const unit = { payer, payee: operator.account, asset, net, resource: 'storage', unit: BYTE_SECOND }
-      const { terms, hash } = rateTerms(crypto, { chainId: chain.chainId, escrow: chain.addresses.escrow }, unit, rate)
+      if (!orders.signedBy(payer, SCOPE.voucher, termsOf(payer, rate).hash, rate.signature))
+        return refuse('unauthorized', 'the rate is not signed by an active voucher key of its payer')
+      return null
+    },
+    keep(payer, rate) {
+      const { terms } = termsOf(payer, rate)
       const known = ledger.rate(terms.channel, terms.unit)
       // It prices all that the channel ever proves: whoever could lower it could take back what was earned.
-      if (known !== null && !isAtLeast(rate, known)) return refuse('invalid', 'the rate is below the one that was signed before')
-      if (!orders.signedBy(payer, SCOPE.voucher, hash, signature))
-        return refuse('unauthorized', 'the rate is not signed by an active voucher key of its payer')
-      ledger.keepRate(payer, { ...terms, signature })
-      return null
+      if (known === null || isBetter(payer, rate, known)) ledger.keepRate(payer, { ...terms, signature: rate.signature })
     },
   }
 }

@@ -134,6 +134,8 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     if (!still) return refuse('busy', 'a piece was dropped meanwhile')
     const providerSignature = options.operator.sign(at.headHash(head))
     const claim = { head, customerSignature: signature, providerSignature }
+    // Of an empty set nothing is ever proved: strangers are not to fill a table.
+    if (set.entries.length > 0) rates.keep(account, proposal.rate)
     ledger.commitHead({ claim, epoch, signedAt: at.now() }, change.added, change.removed)
     meters.know(account)
     cache.put(head.setId, head.version, set)
@@ -172,7 +174,7 @@ export function createSetDesk(at: ProviderContext, orders: OrderDesk, meters: Me
     load: cache.load,
     async propose(proposal) {
       const { setId } = proposal.head
-      const refusal = checkHead(proposal) ?? rates.take(proposal.account, proposal.rate)
+      const refusal = checkHead(proposal) ?? rates.check(proposal.account, proposal.rate)
       if (refusal !== null) return refusal
       if (proposing.has(setId)) return refuse('busy', 'another change of the set is being checked')
       proposing.add(setId)

@@ -15,7 +15,7 @@ import {
 } from '../../../protocol/ids.ts'
 import { domainSeparator, escrowDomain, STORAGE_ORDER, storageDomain, typedDataHash, VOUCHER } from '../../../protocol/typed-data.ts'
 import type { Rate } from '../../../protocol/units.ts'
-import type { ChainView } from '../../../runtime/chain.ts'
+import { type ChainView, SCOPE } from '../../../runtime/chain.ts'
 import { createFakeDisk, createFakeRuntime, createInlineCompute, createStillChain, stillNetwork } from '../../../runtime/fake/index.ts'
 import type { Duplex, Network } from '../../../runtime/index.ts'
 import { createNative } from '../../../runtime/real/compute/native.ts'
@@ -113,6 +113,8 @@ export function duplexPair(): [Duplex, Duplex] {
 export interface TestChain extends ChainView {
   /** `account/key/scope` of active session keys. */
   readonly sessions: Set<string>
+  /** Unix seconds at which session keys end that somebody looks up. */
+  readonly ends: Map<Address, number>
   /** `epoch/verifier` → committed hash. */
   readonly nonces: Map<string, Digest>
   available: bigint
@@ -123,10 +125,13 @@ export interface TestChain extends ChainView {
 function createTestChain(): TestChain {
   const chain: TestChain = createStillChain({
     sessions: new Set<string>(),
+    ends: new Map<Address, number>(),
     nonces: new Map<string, Digest>(),
     available: 0n,
     redeemed: null as bigint | null,
     network: (id: NetworkId) => stillNetwork(id, { epochSeconds: EPOCH_SECONDS }),
+    session: (account: Account, key: Address) =>
+      chain.ends.has(key) ? { account, key, scope: SCOPE.voucher, limit: 0n, until: chain.ends.get(key) ?? 0, revokedAt: 0 } : null,
     sessionActive: (account: Account, key: Address, scope: number) => chain.sessions.has(`${account}/${key}/${scope}`),
     sessionRedeemable: (account: Account, key: Address, scope: number) => chain.sessions.has(`${account}/${key}/${scope}`),
     channel(payer: Account, payee: Account, of: Address, net: NetworkId, channelId: bigint) {

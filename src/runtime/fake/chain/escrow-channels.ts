@@ -242,6 +242,7 @@ export function createEscrowChannels(
     must(maySpend(id.payer, signer), 'KeyNotRedeemable', { account: id.payer, key: signer })
     const { redeemed } = channels.get(key)
     must(value > redeemed, 'NothingDue')
+    must(value < 1n << 128n, 'SafeCastOverflowedUintDowncast', { bits: 128, value })
     const claim: Claim = { key, payer: id.payer, signer, paid: 0n, unpaid: value - redeemed }
     drawEarmark(claim, id.asset)
     must(claim.paid !== 0n, 'Insufficient', { needed: claim.unpaid, held: 0n })
