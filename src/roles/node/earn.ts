@@ -33,12 +33,14 @@ export async function earnLoop(parts: EarnParts, signal: AbortSignal): Promise<v
     parts.settled(root.epoch, mine === 'absent' ? [] : mine.line.channels)
     if (mine === 'absent') return
     await claimRewards(parts, root, mine)
-    await redeem.proved(promises, root, mine)
+    if (!rt.chain.degraded()) await redeem.proved(promises, root, mine)
   }
   while (!signal.aborted) {
     const promises = parts.promises()
+    // What is sent while the chain is away would all be sent once more, and paid for, when it is back.
+    const steps = rt.chain.degraded() ? [claim] : [redeem.vouchers, claim]
     // Each by itself: who cannot send transactions still learns what was settled.
-    for (const collect of [redeem.vouchers, claim]) {
+    for (const collect of steps) {
       try {
         await collect(promises)
       } catch (error) {

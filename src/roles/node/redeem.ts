@@ -5,7 +5,7 @@ import { channelLeaf, type OwnerLine } from '../../protocol/rewards.ts'
 import type { OwnerPart } from '../../resources/owner-part.ts'
 import type { SignedVoucher } from '../../resources/payees.ts'
 import { CHANNEL_ID, type SignedRate } from '../../resources/rates.ts'
-import type { ChainCall, ChainSigner, ChainView, RootRow } from '../../runtime/chain.ts'
+import type { CallOutcome, ChainSigner, ChainView, RootRow } from '../../runtime/chain.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { toHex } from '../../std/bytes.ts'
 
@@ -22,7 +22,7 @@ export interface RedeemParts {
   readonly signer: ChainSigner
   /** The highest voucher of each channel that pays this operator, and what proved units of it cost. */
   promises(): Promises
-  /** Told of a voucher that the chain paid less for than the payer has: its key may not spend that much, or not any more. */
+  /** Told again and again of a voucher that brought nothing twice although its payer has funds: its key may not spend them. */
   unredeemable(payer: Account, cumulative: bigint): void
   /** What a transaction must bring at least, so that it is worth its gas. */
   readonly worth: { readonly credits: bigint; readonly cairn: bigint }
@@ -38,10 +38,11 @@ export interface RedeemDesk {
 
 /** Vouchers of one transaction: about 0.8 M gas. */
 const BATCH = 32
-/** After a transaction's blocks are confirmed the view has them within this. */
-const SEEN_MS = 30_000
-/** What was refused, for want of coins or because a contract is paused, is tried again after this. */
-const RETRY_MS = 60_000
+/** What brought nothing is tried again after a minute, then twice as long each time, up to an hour. */
+const REST_MS = 60_000
+const REST_MS_MAX = 3_600_000
+/** A call has one key for so long: whoever starts again in between does not send it twice, and later the chain is asked again. */
+const KEY_MS = 3_600_000
 
 /** r and vs of EIP-2098 from a 65-byte r‖s‖v signature. */
 export function compact(signature: Uint8Array): { r: Hex; vs: Hex } {
@@ -50,11 +51,14 @@ export function compact(signature: Uint8Array): { r: Hex; vs: Hex } {
   return { r: `0x${toHex(signature.subarray(0, 32))}`, vs: `0x${toHex(vs)}` }
 }
 
-interface Attempt {
+/** The last try with a payer that brought nothing. */
+interface Rest {
+  /** Tries in a row that brought nothing. */
   readonly tries: number
-  readonly taken: boolean
-  /** Monotonic ms. */
-  readonly at: number
+  /** Until then the payer is left alone; monotonic ms. */
+  readonly until: number
+  readonly redeemed: bigint
+  readonly gain: bigint
 }
 
 interface Priced {
@@ -80,13 +84,16 @@ export function createRedeemDesk(parts: RedeemParts): RedeemDesk {
   const { rt, net, operator, signer, worth } = parts
   const { chain, clock, log, crypto } = rt
   const { credits } = chain.addresses
-  /** The voucher and what it had brought, as it was last sent: what was taken is not sent again, what was refused is after a while. */
-  const sent = new Map<Account, Attempt & { readonly cumulative: bigint; readonly redeemed: bigint }>()
+  /** By payer and not by voucher, or who promises one unit more each time would be tried each time. */
+  const rests = new Map<Account, Rest>()
   /** Epochs since which more is proved than paid; a restart begins to count again. */
   const behindSince = new Map<Account, number>()
-  /** The root whose proof was last sent, by payer. */
-  const shown = new Map<Account, Attempt & { readonly index: number }>()
+  /** The root whose proof was last taken, by payer, and what was refused. */
+  const shown = new Map<Account, number>()
+  const refused = new Map<Account, Pick<Rest, 'tries' | 'until'>>()
   const redeemedBy = (payer: Account): bigint => chain.channel(payer, operator, credits, net, CHANNEL_ID)?.redeemed ?? 0n
+  const restUntil = (tries: number): number => clock.monotonic() + Math.min(REST_MS * 2 ** Math.min(tries, 16), REST_MS_MAX)
+  const hour = (): number => Math.floor(clock.now() / KEY_MS)
 
   /** What a voucher would bring now, by what is behind it: empty promises must not crowd out the others. */
   function gainOf({ voucher }: SignedVoucher): bigint {
@@ -95,44 +102,40 @@ export function createRedeemDesk(parts: RedeemParts): RedeemDesk {
     return smaller(voucher.cumulative - (channel?.redeemed ?? 0n), (channel?.earmark ?? 0n) + available + thawing)
   }
 
-  function isFresh({ voucher: { payer, cumulative } }: SignedVoucher): boolean {
-    const last = sent.get(payer)
-    if (last === undefined || last.cumulative !== cumulative || last.redeemed !== redeemedBy(payer)) return true
-    const ago = clock.monotonic() - last.at
-    if (last.taken && ago > SEEN_MS) parts.unredeemable(payer, cumulative)
-    return !last.taken && ago > RETRY_MS
-  }
-
-  /** Sends a call that may be sent again: what was refused under one key would be refused for ever. */
-  async function send(
-    call: Omit<ChainCall, 'key'>,
-    key: string,
-    tries: number,
-  ): Promise<{ readonly taken: boolean; readonly why: string }> {
-    const outcome = await signer.send({ ...call, key: tries === 0 ? key : `${key}:${tries}` }).catch((error: unknown) => String(error))
-    if (typeof outcome === 'string') return { taken: false, why: outcome }
-    return outcome.is === 'reverted' ? { taken: false, why: outcome.error } : { taken: true, why: '' }
+  /** Whether a voucher may bring something: its payer brought something the last time, has rested, or has twice the funds. */
+  function isPromising({ voucher: { payer, cumulative }, gain }: SignedVoucher & { readonly gain: bigint }): boolean {
+    const rest = rests.get(payer)
+    if (rest === undefined || redeemedBy(payer) !== rest.redeemed) {
+      rests.delete(payer)
+      return true
+    }
+    // Once it may have been another's payment that came first; twice it is the key that may not spend.
+    if (rest.tries > 1) parts.unredeemable(payer, cumulative)
+    return clock.monotonic() >= rest.until || gain > 2n * rest.gain
   }
 
   async function vouchers(promises: Promises): Promise<void> {
     const due = promises.vouchers
       .map((held) => ({ ...held, gain: gainOf(held) }))
-      .filter((held) => held.voucher.asset === credits && held.gain >= worth.credits && isFresh(held))
+      .filter((held) => held.voucher.asset === credits && held.gain >= worth.credits && isPromising(held))
+      .map((held) => ({ ...held, tries: rests.get(held.voucher.payer)?.tries ?? 0, redeemed: redeemedBy(held.voucher.payer) }))
     if (due.length === 0) return
-    const batch = due.sort((a, b) => (a.gain < b.gain ? 1 : -1)).slice(0, BATCH)
-    const before = batch.map(({ voucher }) => ({ ...voucher, redeemed: redeemedBy(voucher.payer) }))
+    const batch = due.sort((a, b) => a.tries - b.tries || (a.gain < b.gain ? 1 : -1)).slice(0, BATCH)
     const items = batch.map(({ voucher: { payer, channelId, cumulative }, signature }) => ({
       payer,
       channelId,
       cumulative,
       ...compact(signature),
     }))
-    const key = `redeem:${before.map((one) => `${one.payer}:${one.channelId}:${one.cumulative}:${one.redeemed}`).join(',')}`
-    const tries = Math.max(...before.map(({ payer }) => (sent.get(payer)?.tries ?? -1) + 1))
-    const { taken, why } = await send({ contract: 'escrow', function: 'redeem', args: [operator, credits, net, items] }, key, tries)
-    for (const { payer, cumulative, redeemed } of before) sent.set(payer, { cumulative, redeemed, tries, taken, at: clock.monotonic() })
+    const names = batch.map(({ voucher: { payer, channelId, cumulative }, redeemed }) => `${payer}:${channelId}:${cumulative}:${redeemed}`)
+    const key = `redeem:${names.join(',')}:${hour()}`
+    const outcome = await signer.send({ contract: 'escrow', function: 'redeem', args: [operator, credits, net, items], key })
+    const isRefused = outcome.is === 'reverted'
+    // Until the view shows that it brought something, it has not. Of a refusal of all, such as a pause, nobody is to blame.
+    for (const { voucher, gain, tries, redeemed } of batch)
+      rests.set(voucher.payer, { tries: isRefused ? tries : tries + 1, until: restUntil(tries), redeemed, gain })
     const gain = batch.reduce((sum, entry) => sum + entry.gain, 0n)
-    if (!taken) log.warn('vouchers were refused', { why })
+    if (isRefused) log.warn('vouchers were refused', { error: outcome.error })
     else log.info('redeemed vouchers', { vouchers: batch.length, gain })
   }
 
@@ -151,19 +154,26 @@ export function createRedeemDesk(parts: RedeemParts): RedeemDesk {
       const gain = row === null ? 0n : smaller(value - row.redeemed, row.earmark)
       const overdue = isOverdue(payer, root.epoch, gain >= worth.credits)
       const closing = row !== null && row.closesAt > 0 && gain >= worth.credits
-      const last = shown.get(payer)
-      const again = last?.index === root.index ? last : null
-      if (again !== null && (again.taken || clock.monotonic() - again.at < RETRY_MS)) continue
-      if (!overdue && !closing) continue
-      const tries = (again?.tries ?? -1) + 1
-      const { taken, why } = await prove(payer, priced, root, part, tries)
-      shown.set(payer, { index: root.index, tries, taken, at: clock.monotonic() })
-      if (!taken) log.warn('proved usage was refused', { payer, why })
-      else log.info('took proved usage without the payer', { payer, gain })
+      const isResting = clock.monotonic() < (refused.get(payer)?.until ?? 0)
+      if ((!overdue && !closing) || shown.get(payer) === root.index || isResting) continue
+      const error = await prove(payer, priced, root, part).then(
+        (outcome) => (outcome.is === 'reverted' ? outcome.error : null),
+        // One that does not come through must not keep the others from being tried; it goes on under its key.
+        (why: unknown) => String(why),
+      )
+      if (error === null) {
+        shown.set(payer, root.index)
+        refused.delete(payer)
+        log.info('took proved usage without the payer', { payer, gain })
+        continue
+      }
+      const tries = refused.get(payer)?.tries ?? 0
+      refused.set(payer, { tries: tries + 1, until: restUntil(tries) })
+      log.warn('proved usage was refused', { payer, error })
     }
   }
 
-  function prove(payer: Account, priced: readonly Priced[], root: RootRow, part: OwnerPart, tries: number): ReturnType<typeof send> {
+  function prove(payer: Account, priced: readonly Priced[], root: RootRow, part: OwnerPart): Promise<CallOutcome> {
     const { line: mine, detail, proof } = part
     const tree = merkleTree(
       crypto,
@@ -181,7 +191,8 @@ export function createRedeemDesk(parts: RedeemParts): RedeemDesk {
       .sort((a, b) => (a.unit < b.unit ? -1 : 1))
     const usage = { rewardAsset: root.asset, index: root.index, root: root.root, cumulative: mine.cumulative, detailRoot: detail, proof }
     const id = { payer, payee: operator, asset: credits, net, channelId: CHANNEL_ID }
-    return send({ contract: 'escrow', function: 'redeemProved', args: [id, usage, units] }, `proved:${payer}:${root.index}`, tries)
+    const key = `proved:${payer}:${root.index}:${hour()}`
+    return signer.send({ contract: 'escrow', function: 'redeemProved', args: [id, usage, units], key })
   }
 
   return { vouchers, proved }

@@ -18,14 +18,12 @@ export type Answers = ReadonlyMap<DeviceId, Collected>
 
 export interface AskDesk {
   /**
-   * Asks all `subjects` until shortly before `until`. `kept` is given what those said that answered the last time, before the
-   * others are asked. Null when one of the former had no turn and other verifiers may have asked it: leaving it out would speak
-   * against it. A verifier that is `alone` brings what it has. Rejects when `signal` fires.
+   * Asks all `subjects` until shortly before `until`, first those that answered the last time. Null when one of these had no turn
+   * and other verifiers may have asked it: leaving it out would speak against it. A verifier that is `alone` brings what it has.
+   * Rejects when `signal` fires.
    */
-  ask(asking: Asking, subjects: readonly DeviceId[], until: UnixMs, kept: Kept, signal: AbortSignal): Promise<Answers | null>
+  ask(asking: Asking, subjects: readonly DeviceId[], until: UnixMs, signal: AbortSignal): Promise<Answers | null>
 }
-
-export type Kept = (answers: Answers) => Promise<unknown>
 
 export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'resource'>, alone: boolean): AskDesk {
   /** Subjects that gave no answer the last time. Who has nothing to show is not told from who is away, and loses nothing by it. */
@@ -37,11 +35,11 @@ export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'reso
       if (!share.signal.aborted) throw error
       return null
     })
-    const isSilent = said === null || said.claims.length === 0 || said.answers.some((answer) => answer.is === 'silence')
-    if (isSilent) silent.add(subject)
-    else silent.delete(subject)
     // Cut off by the end of the epoch it had no fair turn; by the end of its own time it did.
-    return said ?? (signal.aborted ? null : SILENCE)
+    if (said === null && signal.aborted) return null
+    if (said === null || said.claims.length === 0 || said.answers.some((answer) => answer.is === 'silence')) silent.add(subject)
+    else silent.delete(subject)
+    return said ?? SILENCE
   }
 
   /** What those said that had a turn before `until`. */
@@ -71,14 +69,15 @@ export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'reso
   }
 
   return {
-    async ask(asking, subjects, until, kept, signal) {
+    async ask(asking, subjects, until, signal) {
+      // When most were silent it was more likely this verifier, or its line.
+      if (2 * subjects.filter((subject) => silent.has(subject)).length > subjects.length) silent.clear()
       const due = subjects.filter((subject) => !silent.has(subject))
       const late = subjects.filter((subject) => silent.has(subject))
       const said = await round(asking, due, until, signal)
       const missing = due.length - said.size
       if (missing > 0) rt.log.warn('the epoch ended before all subjects were asked', { epoch: asking.epoch, missing, alone })
-      if (said.size === 0 ? subjects.length > late.length : missing > 0 && !alone) return null
-      if (late.length > 0) await kept(said)
+      if (said.size === 0 ? due.length > 0 : missing > 0 && !alone) return null
       const now = rt.clock.now()
       // The other half of what is left is for reading what was shown.
       const more = await round(asking, late, (now + Math.max(0, until - now) / 2) as UnixMs, signal)

@@ -78,6 +78,7 @@ export interface Book {
   dropEvidence(at: Epoch, files: readonly Digest[]): Promise<void>
   saveFile(digest: Digest, bytes: Uint8Array): Promise<void>
   readFile(digest: Digest): Promise<Uint8Array | null>
+  removeFile(digest: Digest): Promise<void>
 }
 
 const TABLE = `CREATE TABLE IF NOT EXISTS verifier_epochs (
@@ -235,6 +236,7 @@ export function openBook(database: Database, disk: Disk): Book {
       for (const name of files) if ((await disk.read(path(name))) !== null) await disk.remove(path(name))
       sql.forget.run(at)
     },
+    removeFile: (name) => disk.remove(path(name)),
     async saveFile(name, bytes) {
       if ((await disk.read(path(name)))?.length !== bytes.length) await disk.replace(path(name), bytes)
     },

@@ -130,14 +130,15 @@ async function collect(parts: VerifierParts, epoch: Epoch, asks: AskDesk, signal
   const until = ((epoch + 1) * seconds * 1000 - PACK_MS) as UnixMs
   if (rt.clock.now() >= until) return
   const subjects = rt.chain.devices(net).flatMap((device) => (device.status === 'active' ? [device.id] : []))
-  const answers = await asks.ask(asking, subjects, until, (early) => keep(parts, asking, early, new Map()), signal)
+  const answers = await asks.ask(asking, subjects, until, signal)
   if (answers === null) return
   const bundle = await keep(parts, asking, answers, new Map())
   rt.log.info('collected an epoch', { epoch, subjects: answers.size, bundle })
   once(parts, `probe:${net}:${epoch}`, async () => {
     const seen = await probeSubjects(parts, asking, answers, until, signal)
     // Too late, and the bundle without it is on its way to the chain.
-    if (seen.size > 0 && rt.clock.now() < (epoch + 1) * seconds * 1000) await keep(parts, asking, answers, seen)
+    if (seen.size === 0 || rt.clock.now() >= (epoch + 1) * seconds * 1000 || isCommitting(parts, epoch)) return
+    await keep(parts, asking, answers, seen)
   })
 }
 
@@ -167,20 +168,30 @@ async function keep(
     },
     blobs,
   )
+  const before = book.get(epoch)?.bundle ?? null
   await book.saveFile(packed.blobsDigest, packed.blobs)
   await book.saveFile(packed.digest, packed.bytes)
   book.collected(epoch, packed.digest)
+  // The same proofs, with fewer observations: nothing names it any more.
+  if (before !== null && before !== packed.digest) await book.removeFile(before)
   return packed.digest
 }
+
+const bundleKey = ({ net }: VerifierParts, epoch: Epoch): string => `bundle:${net}:${epoch}`
+
+/** Whether the chain was told which bundle is the epoch's. */
+const isCommitting = (parts: VerifierParts, epoch: Epoch): boolean =>
+  parts.underWay.has(bundleKey(parts, epoch)) ||
+  parts.rt.chain.evidence(parts.net, epoch).some((commit) => commit.verifier === parts.signer.account)
 
 async function commitBundle(parts: VerifierParts, epoch: Epoch): Promise<void> {
   const { rt, book, net, signer } = parts
   const row = book.get(epoch)
   if (row === null || row.bundle === null) return
-  if (rt.chain.evidence(net, epoch).some((commit) => commit.verifier === signer.account)) return
+  if (isCommitting(parts, epoch)) return
   const bytes = await book.readFile(row.bundle)
   if (bytes === null) throw new CairnError('NOT_FOUND', { what: 'bundle', id: row.bundle })
-  const key = `bundle:${net}:${epoch}`
+  const key = bundleKey(parts, epoch)
   const args = [net, epoch, row.bundle, BigInt(bytes.length)]
   once(parts, key, async () => {
     const outcome = await signer.send({ contract: 'evidence', function: 'commit', args, key })

@@ -73,7 +73,7 @@ export function createMeterDesk(at: ProviderContext): MeterDesk {
   const running = new Map<Account, Running>()
   const standings = new Map<Account, Standing>()
   const lapses = createLapseDesk(at)
-  /** Vouchers that brought less than the payer has. A restart asks the chain again. */
+  /** Vouchers that brought nothing. After a restart it takes the chain a while to show it again. */
   const empty = new Map<Account, bigint>()
   let lastEpoch: number | null = null
   let lastSettled = -1

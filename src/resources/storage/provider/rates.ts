@@ -13,7 +13,7 @@ type Offered = Rate & { readonly signature: Uint8Array }
 export interface RateDesk {
   /** Null when the rate is signed by a key of the payer, and no less than this provider's. */
   check(payer: Account, rate: Offered): Refused | null
-  /** Keeps a rate that was checked, unless one that is better was kept before: a higher one, or an equal one whose key lasts longer. */
+  /** Keeps a rate that was checked, unless one that still counts was kept before, and is higher or has a key that lasts longer. */
   keep(payer: Account, rate: Offered): void
 }
 
@@ -29,20 +29,20 @@ export function createRateDesk({ options, ledger }: ProviderContext, orders: Ord
     return rateTerms(crypto, { chainId: chain.chainId, escrow: chain.addresses.escrow }, unit, { numerator, denominator })
   }
 
-  /** Unix seconds until which the key that signed may spend; none for the payer itself. */
+  /** Unix seconds until which the key that signed lives; the payer itself does for ever. 0 when what it signed counts no more. */
   function endOf(payer: Account, rate: Offered): number {
     const signer = crypto.secp256k1.recover(termsOf(payer, rate).hash, rate.signature)
     if (signer === null) return 0
     const key = address(toHex(signer))
     if (key === (payer as string)) return Number.POSITIVE_INFINITY
     const row = chain.session(payer, key)
-    return row === null ? 0 : row.revokedAt > 0 ? row.revokedAt : row.until
+    if (row === null || !chain.sessionRedeemable(payer, key, SCOPE.voucher, clock.now())) return 0
+    return row.revokedAt > 0 ? row.revokedAt : row.until
   }
 
   function isBetter(payer: Account, rate: Offered, known: SignedRate): boolean {
     const end = endOf(payer, known)
-    if (end <= clock.now() / 1000) return true
-    return isAtLeast(rate, known) && (!isAtLeast(known, rate) || endOf(payer, rate) >= end)
+    return end === 0 || (isAtLeast(rate, known) && endOf(payer, rate) >= end)
   }
 
   return {
