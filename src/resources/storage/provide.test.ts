@@ -60,6 +60,22 @@ test('a used serial stays used over a restart', async () => {
   assert.equal(refusal((await gateway.ask({ op: 'put', order, size: 10 }, [new Uint8Array(10)])).reply), 'replayed')
 })
 
+test('serials are remembered for as long as their orders could be shown again, and no longer', async () => {
+  const world = await createTestWorld()
+  const provider = await world.open()
+  const gateway = world.gateway(keyOf(1))
+  const kept = () => world.database.prepare('SELECT count(*) AS rows FROM storage_serials').get()?.['rows']
+  const order = gateway.order('put', { pieceId: pieceId(1), expiry: BigInt(world.runtime.clock.now() + 3_600_000) })
+  await gateway.ask({ op: 'put', order, size: 10 }, [new Uint8Array(10)])
+  await provider.upkeep()
+  await world.runtime.clock.advance(3_500_000)
+  await provider.upkeep()
+  assert.equal(kept(), 1)
+  await world.runtime.clock.advance(300_000)
+  await provider.upkeep()
+  assert.equal(kept(), 0)
+})
+
 test('a session key acts for its account only with the storage scope', async () => {
   const world = await createTestWorld()
   await world.open()

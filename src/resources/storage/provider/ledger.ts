@@ -135,7 +135,9 @@ export interface Ledger {
   settleDues(account: Account, upTo: number): void
 
   serials(): readonly { account: Account; serial: bigint; expiry: number }[]
-  keepSerials(rows: readonly { account: Account; serial: bigint; expiry: number }[], now: number): void
+  keepSerials(rows: readonly { account: Account; serial: bigint; expiry: number }[]): void
+  /** Forgets those that expired before `now`, Unix ms; looks at every one, so not often. */
+  dropSerials(now: number): void
 }
 
 const voucherSchema = schema(
@@ -367,7 +369,7 @@ function moneyTables(database: Database): Pick<Ledger, MoneyPart> {
   }
 }
 
-function serialTable(database: Database): Pick<Ledger, 'serials' | 'keepSerials'> {
+function serialTable(database: Database): Pick<Ledger, 'serials' | 'keepSerials' | 'dropSerials'> {
   const sql = {
     all: database.prepare('SELECT * FROM storage_serials'),
     keep: database.prepare('INSERT OR IGNORE INTO storage_serials VALUES (?, ?, ?)'),
@@ -378,10 +380,10 @@ function serialTable(database: Database): Pick<Ledger, 'serials' | 'keepSerials'
       sql.all
         .all()
         .map((row) => ({ account: String(row.account) as Account, serial: BigInt(String(row.serial)), expiry: Number(row.expiry) })),
-    keepSerials: (rows, now) =>
+    keepSerials: (rows) =>
       database.transaction(() => {
-        sql.drop.run(now)
         for (const row of rows) sql.keep.run(row.account, String(row.serial), row.expiry)
       }),
+    dropSerials: (now) => void sql.drop.run(now),
   }
 }

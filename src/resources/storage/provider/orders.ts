@@ -78,9 +78,10 @@ export function createOrderDesk(options: StorageProviderOptions, ledger: Ledger)
       const now = clock.now()
       const rows = fresh
       fresh = []
-      if (rows.length > 0) ledger.keepSerials(rows, now)
+      if (rows.length > 0) ledger.keepSerials(rows)
       if (clock.monotonic() < sweepAt) return
       sweepAt = clock.monotonic() + SWEEP_MS
+      ledger.dropSerials(now)
       for (const [key, expiry] of seen) if (expiry < now) seen.delete(key)
     },
   }
