@@ -1,5 +1,6 @@
 import { assert } from './assert.ts'
 import { utf8 } from './bytes.ts'
+import { shuffled } from './shuffle.ts'
 
 const MASK = (1n << 64n) - 1n
 /** Largest bound of `below`: numbers stay exact up to 2^53. */
@@ -90,16 +91,7 @@ export function createPrng(seed: bigint): Prng {
       assert(items.length > 0, 'something can only be picked from something')
       return items[below(items.length)] as T
     },
-    shuffle<T>(items: readonly T[]): T[] {
-      const out = [...items]
-      for (let i = out.length - 1; i > 0; i -= 1) {
-        const j = below(i + 1)
-        const other = out[j] as T
-        out[j] = out[i] as T
-        out[i] = other
-      }
-      return out
-    },
+    shuffle: (items) => shuffled(items, below),
     fork: (name) => createPrng(splitmix64((seed & MASK) ^ fnv1a(name)).output),
   }
 }

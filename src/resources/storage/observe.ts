@@ -10,6 +10,7 @@ import { domainSeparator, STORAGE_ORDER, storageDomain, typedDataHash } from '..
 import type { UnixMs } from '../../protocol/units.ts'
 import { SCOPE } from '../../runtime/chain.ts'
 import { equalBytes, toHex } from '../../std/bytes.ts'
+import { shuffled } from '../../std/shuffle.ts'
 import type { Asking, Collected, Seen, VerifierRuntime, Visit } from '../resource.ts'
 import { subjectSeed } from '../settle.ts'
 import { challengesOf } from './challenge.ts'
@@ -68,7 +69,7 @@ export async function observe(
     const from = rt.clock.now()
     const moments = allowed.map(() => from + rt.random.below(Math.max(1, last - from))).sort((a, b) => a - b)
     const seen: Seen[] = []
-    for (const [i, { probe, order }] of shuffled(rt, allowed).entries()) {
+    for (const [i, { probe, order }] of shuffled(allowed, (bound) => rt.random.below(bound)).entries()) {
       const wait = (moments[i] as number) - rt.clock.now()
       if (wait > 0) await rt.clock.sleep(wait, signal)
       // Whatever a slow provider left no time for was not looked at.
@@ -83,19 +84,10 @@ export async function observe(
   }
 }
 
-function shuffled<T>(rt: Pick<VerifierRuntime, 'random'>, items: readonly T[]): readonly T[] {
-  const out = [...items]
-  for (let i = out.length - 1; i > 0; i -= 1) {
-    const j = rt.random.below(i + 1)
-    ;[out[i], out[j]] = [out[j] as T, out[i] as T]
-  }
-  return out
-}
-
 /** The leaves that its proofs showed, of a few of its sets. What it could not show, it need not serve. */
 function probesOf(rt: VerifierRuntime, asking: Asking, subject: SubjectId, said: Collected): readonly Probe[] {
   const seed = subjectSeed(rt.crypto, asking.seed, asking.nonce, subject)
-  const sets = shuffled(rt, [...said.claims.keys()]).slice(0, SETS_MAX)
+  const sets = shuffled([...said.claims.keys()], (bound) => rt.random.below(bound)).slice(0, SETS_MAX)
   return sets.flatMap((claim) => {
     const { head } = claimSchema.decode(said.claims[claim] as Uint8Array)
     return challengesOf(rt.crypto, head, seed).flatMap((challenge): Probe[] => {

@@ -5,6 +5,7 @@
 import type { DeviceId } from '../../protocol/ids.ts'
 import type { UnixMs } from '../../protocol/units.ts'
 import type { Asking, Collected } from '../../resources/resource.ts'
+import { shuffled } from '../../std/shuffle.ts'
 import type { VerifierParts } from './settle-epoch.ts'
 
 /** At 100 KiB of proofs each, 18 Mbit/s for those that take as long as they may. */
@@ -50,8 +51,8 @@ export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'reso
     using over = rt.clock.deadline(`asking subjects of epoch ${asking.epoch}`, left, signal)
     const failed = new AbortController()
     const ends = AbortSignal.any([over.signal, failed.signal])
-    // One queue for all that ask: whoever is done takes the next.
-    const queue = shuffle(subjects, (bound) => rt.random.below(bound)).values()
+    // One queue for all that ask: whoever is done takes the next. In another order each time, so that nobody is always the last.
+    const queue = shuffled(subjects, (bound) => rt.random.below(bound)).values()
     const work = async (): Promise<void> => {
       for (const subject of queue) {
         if (ends.aborted) return
@@ -89,16 +90,4 @@ export function createAskDesk({ rt, resource }: Pick<VerifierParts, 'rt' | 'reso
       return all
     },
   }
-}
-
-/** Nobody is to be the last in every epoch. */
-function shuffle<T>(items: readonly T[], below: (bound: number) => number): readonly T[] {
-  const out = [...items]
-  for (let i = out.length - 1; i > 0; i -= 1) {
-    const j = below(i + 1)
-    const other = out[j] as T
-    out[j] = out[i] as T
-    out[i] = other
-  }
-  return out
 }

@@ -5,6 +5,7 @@
 import type { DeviceId } from '../../protocol/ids.ts'
 import type { UnixMs } from '../../protocol/units.ts'
 import type { Asking, Collected, Seen } from '../../resources/resource.ts'
+import { shuffled } from '../../std/shuffle.ts'
 import type { VerifierParts } from './settle-epoch.ts'
 
 /** Subjects looked at in an epoch; of a larger network each comes to its turn by chance. */
@@ -20,7 +21,7 @@ export async function probeSubjects(
   until: UnixMs,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<DeviceId, readonly Seen[]>> {
-  const subjects = drawn([...answers.keys()], SUBJECTS_MAX, (below) => rt.random.below(below))
+  const subjects = shuffled([...answers.keys()], (bound) => rt.random.below(bound)).slice(0, SUBJECTS_MAX)
   const seen = new Map<DeviceId, readonly Seen[]>()
   await Promise.all(
     subjects.map(async (subject) => {
@@ -38,13 +39,6 @@ export async function probeSubjects(
   return credible(seen, (away) =>
     rt.log.warn('most subjects seem silent or slow from here; what was seen of that is not counted', { away }),
   )
-}
-
-function drawn<T>(items: readonly T[], count: number, below: (bound: number) => number): readonly T[] {
-  const pool = [...items]
-  const out: T[] = []
-  while (out.length < count && pool.length > 0) out.push(...pool.splice(below(pool.length), 1))
-  return out
 }
 
 /**
