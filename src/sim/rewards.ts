@@ -52,8 +52,8 @@ const LEAST_BYTES = 24_000n
 /** Of few pieces half may be none; where it is a third at least, it is found within so many epochs. */
 const HALF = 'deletes-half'
 const THIRD_WITHIN = epochsToCatch({ numerator: 1n, denominator: 3n }, SLOTS_PER_SET)
-/** In an epoch whose reads are all wrong the set is unpaid; a set that was signed anew meanwhile may be read from too little. */
-const READ_WITHIN = 3
+/** In an epoch whose reads are all wrong the set is unpaid. Not every epoch has enough: a clock that is off takes orders for expired. */
+const READ_WITHIN = 8
 /** Blocks until a step shows on the chain. */
 const LAG_MS = 15_000
 /** Epochs of the book that may have been settled since the last look. */

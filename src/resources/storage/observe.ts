@@ -38,6 +38,16 @@ const SETS_MAX = 4
 /** A read is given up after this; what takes longer than it should is judged by verify.ts, well before. */
 const READ_MS = 5_000
 
+/** Words of a provider that refuses an order (provider/orders.ts). */
+const UNAUTHORIZED = 'unauthorized'
+const REPLAYED = 'replayed'
+/** Providers may know of a revoked key some blocks before this verifier. */
+const VIEW_MS = 4_000
+/** Clocks of verifiers and providers differ by less. */
+const SKEW_MS = 60_000
+/** Providers take no order that lasts longer. */
+const ORDER_MS_MAX = 23 * 3_600_000
+
 /** One read: the frame around the leaf that a proof showed. */
 interface Probe {
   readonly claim: number
@@ -68,17 +78,23 @@ export async function observe(
   try {
     const from = rt.clock.now()
     const moments = allowed.map(() => from + rt.random.below(Math.max(1, last - from))).sort((a, b) => a - b)
-    const seen: Seen[] = []
+    const seen: (Seen & { readonly order: Order; readonly code: string })[] = []
     for (const [i, { probe, order }] of shuffled(allowed, (bound) => rt.random.below(bound)).entries()) {
       const wait = (moments[i] as number) - rt.clock.now()
       if (wait > 0) await rt.clock.sleep(wait, signal)
       // Whatever a slow provider left no time for was not looked at.
       if (rt.clock.now() > last) break
+      if (!isGood(rt, order)) continue
       const one = await look(rt, visit, probe, order, signal)
       const grade = gradeOf(one)
-      seen.push({ claim: probe.claim, bytes: observationSchema.encode(one), doubtful: grade === 'silent' || grade === 'slow' })
+      const doubtful = grade === 'silent' || grade === 'slow'
+      seen.push({ claim: probe.claim, bytes: observationSchema.encode(one), doubtful, order, code: one.code })
     }
+    if (seen.some(({ code }) => code === UNAUTHORIZED)) await rt.clock.sleep(Math.min(VIEW_MS, Math.max(0, until - rt.clock.now())), signal)
+    // An order may have been used before, or its key been revoked after it was lent: neither is the provider's fault.
     return seen
+      .filter(({ code, order }) => code !== REPLAYED && (code !== UNAUTHORIZED || isGood(rt, order)))
+      .map(({ claim, bytes, doubtful }) => ({ claim, bytes, doubtful }))
   } finally {
     await visit.close()
   }
@@ -156,19 +172,22 @@ function orderOf(rt: VerifierRuntime, subject: SubjectId, probe: Probe, ticket: 
       body.op === ORDER_OP.get &&
       body.pieceId === probe.pieceId &&
       body.maxBytes >= BigInt(probe.length)
-    return fits && signedByCustomer(rt.crypto, rt, body, signature) ? order : null
+    return fits && isGood(rt, order) ? order : null
   } catch (error) {
     if (isCairnError(error)) return null
     throw error
   }
 }
 
-function signedByCustomer(crypto: Crypto, rt: VerifierRuntime, body: Omit<Order, 'signature'>, signature: Uint8Array): boolean {
-  const hash = typedDataHash(crypto, domainSeparator(crypto, storageDomain(rt.chain.chainId)), STORAGE_ORDER, body)
+/** Whether every provider would take the order now: its customer, or a key that is one, signed it for a time that is now. */
+function isGood({ crypto, chain, clock }: VerifierRuntime, { signature, ...body }: Order): boolean {
+  const left = Number(body.expiry) - clock.now()
+  if (left < SKEW_MS || left > ORDER_MS_MAX) return false
+  const hash = typedDataHash(crypto, domainSeparator(crypto, storageDomain(chain.chainId)), STORAGE_ORDER, body)
   const by = crypto.secp256k1.recover(hash, signature)
   if (by === null) return false
   const key = address(toHex(by))
-  return key === (body.account as string) || rt.chain.sessionActive(body.account, key, SCOPE.storage, rt.clock.now())
+  return key === (body.account as string) || chain.sessionActive(body.account, key, SCOPE.storage, clock.now())
 }
 
 /** One read, timed. */

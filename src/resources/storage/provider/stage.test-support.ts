@@ -128,7 +128,7 @@ function createCustomer(customer: Key, chain: ChainView, clock: FakeClock, netwo
       op: ORDER_OP[op],
       pieceId,
       maxBytes: 1n << 30n,
-      expiry: BigInt(clock.now() + 60_000),
+      expiry: BigInt(clock.now() + 3_600_000),
       serial,
     }
     return { ...body, signature: crypto.secp256k1.sign(key.secret, typedDataHash(crypto, separator, STORAGE_ORDER, body)) }
